@@ -1,0 +1,57 @@
+//! What crosses the border between kernel and userspace: fixed layouts in native byte order, decoded totally.
+
+mod counters;
+mod event;
+mod flow;
+
+pub use counters::{COUNTERS, Counter, LinkTotals};
+pub use event::{DecodeError, EventHeader, Kind, flags};
+pub use flow::{Endpoint, FlowKey, Hint};
+
+/// Ring buffers that segments are spread over, by connection. Both directions of a connection use the same one, so that
+/// a request stands in it before its response.
+pub const SHARDS: usize = 4;
+
+/// Names of the maps, for the side that looks them up.
+pub mod map {
+    /// The ring buffers, one a shard.
+    pub const RINGS: [&str; super::SHARDS] = ["RING_0", "RING_1", "RING_2", "RING_3"];
+    /// Connections being tracked.
+    pub const FLOWS: &str = "FLOWS";
+    /// What userspace knows about bodies: [`super::FlowKey`] to [`super::Hint`].
+    pub const HINTS: &str = "HINTS";
+    /// One `u64` a [`super::Counter`] and processor.
+    pub const COUNTERS: &str = "COUNTERS";
+    /// Interface index and direction to [`super::LinkTotals`], a processor each.
+    pub const LINKS: &str = "LINKS";
+    /// Bitmap of the ports to look at, 64 a word; only read while `PORT_FILTER` is 1.
+    pub const PORTS: &str = "PORTS";
+    /// Connections that a process of this host opened: [`super::FlowKey`] to the process.
+    pub const CLIENTS: &str = "CLIENTS";
+}
+
+/// Names of the read-only settings of the object.
+pub mod setting {
+    /// `u8`: 1 when only the ports in the bitmap are looked at.
+    pub const PORT_FILTER: &str = "PORT_FILTER";
+    /// `u32`: number of shards in use less one; a power of two less one.
+    pub const SHARD_MASK: &str = "SHARD_MASK";
+    /// `u64`: bytes in a ring past which its reader is woken up.
+    pub const WAKE_AT: &str = "WAKE_AT";
+}
+
+/// Names of the programs.
+pub mod program {
+    /// XDP on ingress of a link with Ethernet headers.
+    pub const XDP: &str = "observer_xdp";
+    /// TC on ingress of a link with Ethernet headers.
+    pub const INGRESS: &str = "observer_ingress";
+    /// TC on egress of a link with Ethernet headers.
+    pub const EGRESS: &str = "observer_egress";
+    /// TC on ingress of a link whose packets begin with the IP header.
+    pub const INGRESS_IP: &str = "observer_in_ip";
+    /// TC on egress of a link whose packets begin with the IP header.
+    pub const EGRESS_IP: &str = "observer_out_ip";
+    /// Tracepoint `sock:inet_sock_set_state`: which process opened a connection.
+    pub const SOCKETS: &str = "observer_sockets";
+}

@@ -1,0 +1,80 @@
+//! The kernel programs: they see, count and deliver; they change nothing and let every packet go on.
+#![no_std]
+#![no_main]
+
+mod emit;
+mod maps;
+mod packet;
+mod programs;
+
+use aya_ebpf::bindings::{TC_ACT_UNSPEC, xdp_action::XDP_PASS};
+use aya_ebpf::macros::{classifier, tracepoint, xdp};
+use aya_ebpf::programs::{TcContext, TracePointContext, XdpContext};
+use observer_ebpf::wire::Link;
+
+use crate::packet::{Frame, Skb};
+
+/// What a program that only sees answers TC: the next program decides.
+const NEXT: i32 = TC_ACT_UNSPEC;
+
+/// XDP, ingress, Ethernet.
+#[xdp(frags)]
+fn observer_xdp(ctx: XdpContext) -> u32 {
+    programs::see::segment(
+        &Frame::new(&ctx),
+        Link::Ethernet,
+        ctx.ingress_ifindex() as u32,
+        false,
+    );
+    XDP_PASS
+}
+
+/// TC, ingress, Ethernet.
+#[classifier]
+fn observer_ingress(ctx: TcContext) -> i32 {
+    let skb = Skb::new(&ctx);
+    programs::see::segment(&skb, Link::Ethernet, skb.interface(), false);
+    NEXT
+}
+
+/// TC, egress, Ethernet.
+#[classifier]
+fn observer_egress(ctx: TcContext) -> i32 {
+    let skb = Skb::new(&ctx);
+    programs::see::segment(&skb, Link::Ethernet, skb.interface(), true);
+    NEXT
+}
+
+/// TC, ingress, packets that begin with the IP header.
+#[classifier]
+fn observer_in_ip(ctx: TcContext) -> i32 {
+    let skb = Skb::new(&ctx);
+    programs::see::segment(&skb, Link::Ip, skb.interface(), false);
+    NEXT
+}
+
+/// TC, egress, packets that begin with the IP header.
+#[classifier]
+fn observer_out_ip(ctx: TcContext) -> i32 {
+    let skb = Skb::new(&ctx);
+    programs::see::segment(&skb, Link::Ip, skb.interface(), true);
+    NEXT
+}
+
+/// Tracepoint `sock:inet_sock_set_state`.
+#[tracepoint(category = "sock", name = "inet_sock_set_state")]
+fn observer_sockets(ctx: TracePointContext) -> u32 {
+    programs::sockets::changed(&ctx);
+    0
+}
+
+/// Never reached: every bound is checked by value. The verifier would refuse the object otherwise.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// The helpers that the programs call are open to both licences.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,141 @@
+//! Every map, and the settings that are fixed at load.
+
+use aya_ebpf::Global;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use observer_ebpf::abi::{
+    COUNTERS as COUNTER_COUNT, Counter, EventHeader, FlowKey, Hint, LinkTotals,
+};
+use observer_ebpf::track::Flow;
+use observer_ebpf::wire::TcpSegment;
+
+/// What would not fit on a program's stack of 512 bytes. One a processor: TC and XDP programs run in, or with, softirqs
+/// off, and do not nest.
+#[repr(C)]
+pub struct Scratch {
+    /// The segment being looked at.
+    pub segment: TcpSegment,
+    /// A connection being entered.
+    pub flow: Flow,
+    /// The header being delivered.
+    pub header: EventHeader,
+}
+
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// This processor's scratch space.
+#[inline(always)]
+pub fn scratch() -> Option<&'static mut Scratch> {
+    // SAFETY: a per-CPU slot that only the running program uses, see `Scratch`; called once a program.
+    SCRATCH
+        .get_ptr_mut(0)
+        .map(|scratch| unsafe { &mut *scratch })
+}
+
+/// Ring sizes are set at load; this is the least that the kernel takes.
+const PAGE: u32 = 4096;
+
+#[map]
+static RING_0: RingBuf = RingBuf::with_byte_size(PAGE, 0);
+#[map]
+static RING_1: RingBuf = RingBuf::with_byte_size(PAGE, 0);
+#[map]
+static RING_2: RingBuf = RingBuf::with_byte_size(PAGE, 0);
+#[map]
+static RING_3: RingBuf = RingBuf::with_byte_size(PAGE, 0);
+
+/// Connections. Least recently used ones make room: what goes on is recognised again by its next message.
+#[map]
+pub static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::with_max_entries(1 << 17, 0);
+
+/// Body ends, written by userspace.
+#[map]
+pub static HINTS: LruHashMap<FlowKey, Hint> = LruHashMap::with_max_entries(1 << 14, 0);
+
+#[map]
+static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_COUNT as u32, 0);
+
+/// By interface index, doubled, plus one for egress.
+#[map]
+static LINKS: PerCpuHashMap<u32, LinkTotals> = PerCpuHashMap::with_max_entries(1024, 0);
+
+#[map]
+static PORTS: Array<u64> = Array::with_max_entries(1024, 0);
+
+/// Sockets that are connecting, by their address in the kernel, to the process that connects.
+#[map]
+pub static CONNECTING: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1 << 12, 0);
+
+/// Connections that a process of this host opened.
+#[map]
+pub static CLIENTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 16, 0);
+
+#[unsafe(no_mangle)]
+static PORT_FILTER: Global<u8> = Global::new(0);
+#[unsafe(no_mangle)]
+static SHARD_MASK: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static WAKE_AT: Global<u64> = Global::new(0);
+
+/// The ring of a connection.
+#[inline(always)]
+pub fn ring(flow: &FlowKey) -> &'static RingBuf {
+    match flow.spread() & SHARD_MASK.load() {
+        0 => &RING_0,
+        1 => &RING_1,
+        2 => &RING_2,
+        _ => &RING_3,
+    }
+}
+
+/// Bytes in a ring past which its reader is woken up.
+#[inline(always)]
+pub fn wake_at() -> u64 {
+    WAKE_AT.load()
+}
+
+/// Adds to a counter of this processor.
+#[inline(always)]
+pub fn count(counter: Counter, amount: u64) {
+    if let Some(value) = COUNTERS.get_ptr_mut(counter as u32) {
+        // SAFETY: a per-CPU slot; the program runs with migration off, so nobody else writes it meanwhile.
+        unsafe { *value += amount };
+    }
+}
+
+/// Adds a packet to its interface's totals.
+#[inline(always)]
+pub fn count_packet(interface: u32, egress: bool, bytes: u32) {
+    let key = (interface << 1) | u32::from(egress);
+    if let Some(totals) = LINKS.get_ptr_mut(&key) {
+        // SAFETY: as in `count`.
+        unsafe {
+            (*totals).packets += 1;
+            (*totals).bytes += u64::from(bytes);
+        }
+        return;
+    }
+    // A full table means a thousand interfaces; the totals of the others stay right.
+    let _ = LINKS.insert(
+        &key,
+        &LinkTotals {
+            packets: 1,
+            bytes: u64::from(bytes),
+        },
+        0,
+    );
+}
+
+/// Whether a connection's ports are among those to look at.
+#[inline(always)]
+pub fn is_wanted(flow: &FlowKey) -> bool {
+    PORT_FILTER.load() == 0 || is_listed(flow.low.port) || is_listed(flow.high.port)
+}
+
+#[inline(always)]
+fn is_listed(port: u16) -> bool {
+    PORTS
+        .get(u32::from(port >> 6))
+        .is_some_and(|word| (word >> (port & 63)) & 1 == 1)
+}

@@ -1,0 +1,4 @@
+//! What the entry points do.
+
+pub mod see;
+pub mod sockets;

@@ -1,0 +1,88 @@
+//! The command and the daemon: wires everything, and nothing depends on it.
+
+mod cli;
+pub mod config;
+mod doctor;
+mod failure;
+mod host;
+mod keys;
+mod replay;
+mod rules;
+mod run;
+mod statistics;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use cli::{Cli, Command};
+use failure::Failure;
+
+/// Runs the command line. Exit codes: 0 fine, 1 ran and found something, 2 bad usage or input, 3 lacking privilege or
+/// kernel support.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match execute(cli.command) {
+        Ok(code) => code,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "{failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Run(arguments) => run::run(&arguments)?,
+        Command::Replay(arguments) => replay::replay(&arguments)?,
+        Command::Doctor(arguments) => {
+            if !doctor::doctor(&arguments)? {
+                return Ok(ExitCode::from(1));
+            }
+        }
+        Command::Keys {
+            command: cli::Keys::Fingerprint { config },
+        } => keys::fingerprint(config.as_deref())?,
+        Command::Config {
+            command: cli::Config::Check { config },
+        } => rules::check(config.as_deref())?,
+        Command::Config {
+            command: cli::Config::Show { config },
+        } => {
+            print(&rules::load_config(config.as_deref())?.show())?;
+        }
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "observer", &mut text);
+            print(&String::from_utf8_lossy(&text))?;
+        }
+        Command::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut text)
+                .map_err(|error| Failure::input("man", error))?;
+            print(&String::from_utf8_lossy(&text))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints to standard output; a reader that went away is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| io::stdout().flush())
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::input("standard output", error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,129 @@
+//! The command line: its words, and nothing of what they do.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Attributes this host's HTTP traffic to API keys, seen from the kernel.
+#[derive(Debug, Parser)]
+#[command(
+    name = "observer",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Observe this host until stopped; needs root or the unit's capabilities
+    Run(Run),
+    /// Read capture files (pcap, pcapng) through the same pipeline; needs no privilege
+    Replay(Replay),
+    /// Say what this host supports, what will be used and why, and which ports cannot be read
+    Doctor(Doctor),
+    /// Work with API keys
+    Keys {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Keys,
+    },
+    /// Work with the configuration
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: Config,
+    },
+    /// Print shell completions
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+/// `observer run`.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// Configuration file [default: /etc/observer/observer.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Interface to watch, instead of those of the configuration; may be repeated
+    #[arg(long = "interface", value_name = "IF")]
+    pub interfaces: Vec<String>,
+    /// Address for metrics and page
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Append one line of JSON per exchange to this file; `-`: standard output
+    #[arg(long, value_name = "FILE")]
+    pub records: Option<PathBuf>,
+    /// Show what the kernel programs log
+    #[arg(long)]
+    pub kernel_log: bool,
+}
+
+/// `observer replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Capture files, read one after the other as one capture
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// Configuration file [default: /etc/observer/observer.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Write one line of JSON per exchange to this file; `-`: standard output
+    #[arg(long, value_name = "FILE")]
+    pub records: Option<PathBuf>,
+    /// Write the metrics to this file at the end; `-`: standard output
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+    /// Print what was seen and what could not be read
+    #[arg(long)]
+    pub summary: bool,
+}
+
+/// `observer doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Configuration file [default: /etc/observer/observer.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `observer keys`.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Read one key from standard input and print its fingerprint
+    Fingerprint {
+        /// Configuration file [default: /etc/observer/observer.toml if it exists]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+/// `observer config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Check the configuration and the registry; 0: fine, 2: not
+    Check {
+        /// Configuration file [default: /etc/observer/observer.toml if it exists]
+        #[arg(value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Print the configuration in force, defaults included
+    Show {
+        /// Configuration file [default: /etc/observer/observer.toml if it exists]
+        #[arg(value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}

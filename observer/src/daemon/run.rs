@@ -1,0 +1,172 @@
+//! `observer run`: the daemon.
+//!
+//! One thread observes: it reads the rings, runs the pipeline and writes records. Another answers on the listener and
+//! waits for signals. They share the counters, and a channel of orders.
+
+mod capture;
+mod reload;
+mod signals;
+
+use std::io::IsTerminal;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
+use super::config::{CaptureMode, Config};
+use super::failure::Failure;
+use super::{cli, doctor, rules, statistics};
+use crate::export::records::RecordSink;
+use crate::export::{State, metrics};
+use crate::kernel::attach::Mode;
+use crate::kernel::{self, Kernel};
+use crate::usage::Counters;
+use capture::Capture;
+
+/// What the observing thread is told.
+pub enum Order {
+    /// Follow these rules from now on.
+    Reload(Box<reload::NewRules>),
+    /// Open the file of records again: it was rotated away.
+    ReopenRecords,
+    /// Stop.
+    Stop,
+}
+
+/// Observes this host until it is told to stop.
+///
+/// # Errors
+/// When it cannot start, or observing becomes impossible.
+pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
+    let lacking = doctor::lacking();
+    if !lacking.is_empty() {
+        let why = format_args!(
+            "needs {} (run it as root: sudo observer run)",
+            lacking.join(", ")
+        );
+        return Err(Failure::support("observing", why));
+    }
+    // No core file and no debugger of another user may show a key.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let level = if arguments.kernel_log {
+        "info,observer_ebpf=trace"
+    } else {
+        "info"
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into()),
+        )
+        .init();
+    let mut config = rules::load_config(arguments.config.as_deref())?;
+    overrule(&mut config, arguments);
+
+    let listener = TcpListener::bind(config.metrics.listen)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(|error| {
+            Failure::input(
+                format_args!("listening on {}", config.metrics.listen),
+                error,
+            )
+        })?;
+    let records = match &arguments.records {
+        Some(path) => {
+            Some(RecordSink::open(path).map_err(|error| Failure::input("records", error))?)
+        }
+        None => None,
+    };
+    let kernel =
+        Kernel::start(kernel_settings(&config, arguments.kernel_log)).map_err(no_kernel)?;
+    let own = kernel.own_addresses();
+    let pipeline = rules::pipeline(&config, rules::fingerprinter(&config)?, own.clone(), true)?;
+    let counters = Counters::new(config.metrics.max_series, capture::utc_now());
+    let state = Arc::new(State::new(counters, capture::utc_now));
+    let registry = metrics::registry(Arc::clone(&state), statistics::build_info())
+        .map_err(|error| Failure::input("metrics", error))?;
+
+    let (orders, received) = mpsc::channel();
+    let capture = Capture::new(
+        kernel,
+        pipeline,
+        records,
+        Arc::clone(&state),
+        received,
+        arguments.kernel_log,
+    )?;
+    let reloader = reload::Reloader::new(arguments.clone(), config, own);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::support("starting the runtime", error))?;
+    let watcher = orders.clone();
+    runtime.spawn(signals::serve(
+        listener,
+        Arc::clone(&state),
+        registry,
+        reloader,
+        orders,
+    ));
+    let observing = thread::Builder::new()
+        .name("observe".to_owned())
+        .spawn(move || capture.run())
+        .map_err(|error| Failure::support("starting a thread", error))?;
+    let result = observing.join();
+    drop(watcher);
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match result {
+        Ok(result) => result.map_err(|error| Failure::support("observing", error)),
+        Err(_) => Err(Failure::support(
+            "observing",
+            "stopped unexpectedly (report this, please)",
+        )),
+    }
+}
+
+/// The command line overrules the file.
+fn overrule(config: &mut Config, arguments: &cli::Run) {
+    if !arguments.interfaces.is_empty() {
+        config.capture.interfaces.clone_from(&arguments.interfaces);
+    }
+    if let Some(listen) = arguments.listen {
+        config.metrics.listen = listen;
+    }
+}
+
+fn kernel_settings(config: &Config, log: bool) -> kernel::Settings {
+    kernel::Settings {
+        interfaces: config.capture.interfaces.clone(),
+        mode: mode(config.capture.mode),
+        object: kernel::object::Settings {
+            ring_bytes: config.capture.ring_bytes.0,
+            ports: config.capture.ports.clone(),
+            log,
+        },
+    }
+}
+
+/// The configuration's word for a mode, in the kernel's terms.
+pub fn mode(mode: CaptureMode) -> Mode {
+    match mode {
+        CaptureMode::Auto => Mode::Auto,
+        CaptureMode::Xdp => Mode::Xdp,
+        CaptureMode::XdpGeneric => Mode::XdpGeneric,
+        CaptureMode::Tcx => Mode::Tc,
+    }
+}
+
+fn no_kernel(error: kernel::KernelError) -> Failure {
+    if error.is_privilege() {
+        return Failure::support(
+            "the kernel refused",
+            format_args!(
+                "{error} (run as root, or give the process CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)"
+            ),
+        );
+    }
+    Failure::support("starting to observe", error)
+}

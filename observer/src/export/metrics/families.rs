@@ -1,0 +1,277 @@
+//! The families of the contract that are counted so far: name, type, labels, help, and where the samples come from.
+
+use prometheus::proto::MetricType;
+
+use super::Family;
+use crate::usage::ErrorClass;
+
+/// Every family of the contract that is counted so far.
+pub(super) static FAMILIES: [Family; 24] = [
+    Family {
+        name: "http_requests_total",
+        kind: MetricType::COUNTER,
+        labels: &["consumer", "api", "route", "method", "status"],
+        help: "Requests of other hosts and of local clients; status is none when no response came.",
+        fill: |samples, from| {
+            for row in &from.snapshot.requests {
+                let status = row.status.to_string();
+                samples.count(
+                    &[&row.consumer, &row.api, &row.route, row.method, &status],
+                    row.count,
+                );
+            }
+        },
+    },
+    Family {
+        name: "http_hop_requests_total",
+        kind: MetricType::COUNTER,
+        labels: &["api", "route", "status"],
+        help: "Requests between serving processes of this host, such as a reverse proxy and its backend.",
+        fill: |samples, from| {
+            for row in &from.snapshot.hops {
+                samples.count(&[&row.api, &row.route, &row.status.to_string()], row.count);
+            }
+        },
+    },
+    Family {
+        name: "http_request_duration_seconds",
+        kind: MetricType::HISTOGRAM,
+        labels: &["route", "method"],
+        help: "Time from the first byte of a request to the last byte of its response.",
+        fill: |samples, from| {
+            for row in &from.snapshot.durations {
+                samples.histogram(&[&row.route, row.method], row);
+            }
+        },
+    },
+    Family {
+        name: "http_request_body_bytes_total",
+        kind: MetricType::COUNTER,
+        labels: &["consumer"],
+        help: "Bytes of request contents, without transfer framing.",
+        fill: |samples, from| {
+            for row in &from.snapshot.consumers {
+                samples.count(&[&row.consumer], row.request_body_bytes);
+            }
+        },
+    },
+    Family {
+        name: "http_response_body_bytes_total",
+        kind: MetricType::COUNTER,
+        labels: &["consumer"],
+        help: "Bytes of response contents, without transfer framing.",
+        fill: |samples, from| {
+            for row in &from.snapshot.consumers {
+                samples.count(&[&row.consumer], row.response_body_bytes);
+            }
+        },
+    },
+    Family {
+        name: "http_failures_total",
+        kind: MetricType::COUNTER,
+        labels: &["consumer", "outcome", "reason"],
+        help: "Exchanges that failed without a status saying so.",
+        fill: |samples, from| {
+            for row in &from.snapshot.failures {
+                samples.count(&[&row.consumer, row.outcome, row.reason], row.count);
+            }
+        },
+    },
+    Family {
+        name: "http_unkeyed_success_total",
+        kind: MetricType::COUNTER,
+        labels: &["route"],
+        help: "Requests without a credential that succeeded on an operation that is not declared public.",
+        fill: |samples, from| {
+            for (route, count) in &from.snapshot.unkeyed_success {
+                samples.count(&[route], *count);
+            }
+        },
+    },
+    Family {
+        name: "cleartext_credentials_total",
+        kind: MetricType::COUNTER,
+        labels: &["consumer"],
+        help: "Requests of other hosts that carried a credential without encryption.",
+        fill: |samples, from| {
+            for row in &from.snapshot.consumers {
+                samples.count(&[&row.consumer], row.cleartext_credentials);
+            }
+        },
+    },
+    Family {
+        name: "url_credentials_total",
+        kind: MetricType::COUNTER,
+        labels: &["consumer"],
+        help: "Requests that carried their credential in the request target.",
+        fill: |samples, from| {
+            for row in &from.snapshot.consumers {
+                samples.count(&[&row.consumer], row.url_credentials);
+            }
+        },
+    },
+    Family {
+        name: "error_ratio",
+        kind: MetricType::GAUGE,
+        labels: &["consumer", "class"],
+        help: "Share of errors in the requests of the last five minutes.",
+        fill: |samples, from| {
+            for row in &from.snapshot.consumers {
+                for (class, ratio) in ErrorClass::ALL.iter().zip(row.error_ratio) {
+                    samples.add(&[&row.consumer, class.as_str()], ratio);
+                }
+            }
+        },
+    },
+    Family {
+        name: "capture_packets_total",
+        kind: MetricType::COUNTER,
+        labels: &["interface", "direction"],
+        help: "Packets that the kernel programs looked at.",
+        fill: |samples, from| {
+            for traffic in &from.capture.traffic {
+                samples.count(&[&traffic.interface, traffic.direction], traffic.packets);
+            }
+        },
+    },
+    Family {
+        name: "capture_bytes_total",
+        kind: MetricType::COUNTER,
+        labels: &["interface", "direction"],
+        help: "Bytes of the packets that the kernel programs looked at.",
+        fill: |samples, from| {
+            for traffic in &from.capture.traffic {
+                samples.count(&[&traffic.interface, traffic.direction], traffic.bytes);
+            }
+        },
+    },
+    Family {
+        name: "capture_lost_events_total",
+        kind: MetricType::COUNTER,
+        labels: &["reason"],
+        help: "Events that the kernel side could not deliver.",
+        fill: |samples, from| {
+            for (reason, count) in &from.capture.lost_events {
+                samples.count(&[reason], *count);
+            }
+        },
+    },
+    Family {
+        name: "capture_missing_bytes_total",
+        kind: MetricType::COUNTER,
+        labels: &[],
+        help: "Bytes of observed HTTP connections that were acknowledged but never seen, outside known bodies.",
+        fill: |samples, from| samples.count(&[], from.capture.missing_bytes),
+    },
+    Family {
+        name: "capture_completeness_ratio",
+        kind: MetricType::GAUGE,
+        labels: &[],
+        help: "Share of the last minute's exchanges that were read with certainty.",
+        fill: |samples, from| samples.add(&[], from.snapshot.completeness),
+    },
+    Family {
+        name: "connections",
+        kind: MetricType::GAUGE,
+        labels: &["protocol"],
+        help: "Connections held now.",
+        fill: |samples, from| {
+            for (protocol, count) in &from.capture.connections {
+                samples.count(&[protocol], *count);
+            }
+        },
+    },
+    Family {
+        name: "opaque_connections_total",
+        kind: MetricType::COUNTER,
+        labels: &["port", "reason"],
+        help: "Connections that could not be read, by the server's port.",
+        fill: |samples, from| {
+            for (port, reason, count) in &from.capture.opaque_connections {
+                samples.count(&[&port.to_string(), reason], *count);
+            }
+        },
+    },
+    Family {
+        name: "tls_probe_runs_total",
+        kind: MetricType::COUNTER,
+        labels: &["library"],
+        help: "Runs of the probes on TLS libraries.",
+        fill: |samples, from| {
+            for (library, count) in &from.capture.tls_probe_runs {
+                samples.count(&[library], *count);
+            }
+        },
+    },
+    Family {
+        name: "tls_handshakes_total",
+        kind: MetricType::COUNTER,
+        labels: &["version", "result"],
+        help: "TLS handshakes seen, and whether their connections can be read.",
+        fill: |samples, from| {
+            for (version, result, count) in &from.capture.tls_handshakes {
+                samples.count(&[version, result], *count);
+            }
+        },
+    },
+    Family {
+        name: "bpf_run_seconds_total",
+        kind: MetricType::COUNTER,
+        labels: &["program"],
+        help: "Time spent in a kernel program while kernel.bpf_stats_enabled is 1.",
+        fill: |samples, from| {
+            for program in &from.capture.programs {
+                samples.add(&[&program.program], program.nanoseconds as f64 / 1e9);
+            }
+        },
+    },
+    Family {
+        name: "bpf_runs_total",
+        kind: MetricType::COUNTER,
+        labels: &["program"],
+        help: "Runs of a kernel program while kernel.bpf_stats_enabled is 1.",
+        fill: |samples, from| {
+            for program in &from.capture.programs {
+                samples.count(&[&program.program], program.runs);
+            }
+        },
+    },
+    Family {
+        name: "pipeline_dropped_total",
+        kind: MetricType::COUNTER,
+        labels: &["stage", "reason"],
+        help: "What a bounded collection refused.",
+        fill: |samples, from| {
+            for (stage, reason, count) in &from.capture.dropped {
+                samples.count(&[stage, reason], *count);
+            }
+        },
+    },
+    Family {
+        name: "series_overflow_total",
+        kind: MetricType::COUNTER,
+        labels: &["metric"],
+        help: "Series that were folded into __other__ because max_series was reached.",
+        fill: |samples, from| {
+            for (metric, count) in from.snapshot.overflow {
+                samples.count(&[&format!("observer_{metric}")], count);
+            }
+        },
+    },
+    Family {
+        name: "build_info",
+        kind: MetricType::GAUGE,
+        labels: &["version", "revision", "kernel"],
+        help: "What is running; always 1.",
+        fill: |samples, from| {
+            samples.count(
+                &[
+                    &from.build.version,
+                    &from.build.revision,
+                    &from.build.kernel,
+                ],
+                1,
+            );
+        },
+    },
+];

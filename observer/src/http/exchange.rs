@@ -1,0 +1,117 @@
+//! One request with its response, as it was read; not yet attributed to anybody.
+
+/// One request with its response, or what was seen of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange<R> {
+    /// What [`super::Sink::request`] made of the request; `None` for a response whose request is not known.
+    pub request: Option<R>,
+    /// Status of the final response; `None` when none came.
+    pub status: Option<u16>,
+    /// Time of the request's first byte (of the response's, when there is no request). Nanoseconds, capture clock.
+    pub begin: u64,
+    /// Time of the response head's first byte.
+    pub first_byte: Option<u64>,
+    /// Time of the last byte that belongs to the exchange.
+    pub end: u64,
+    /// Bytes of the request's head with its empty line.
+    pub request_head_bytes: u64,
+    /// Bytes of the request's content, without transfer framing; of the tunnel after CONNECT or Upgrade.
+    pub request_body_bytes: u64,
+    /// Bytes of the final response's head with its empty line; interim responses are not in it.
+    pub response_head_bytes: u64,
+    /// Bytes of the response's content, without transfer framing; of the tunnel after CONNECT or Upgrade.
+    pub response_body_bytes: u64,
+    /// How the exchange was cut before its end.
+    pub cut: Option<Cut>,
+    /// Why the application may have read this exchange differently.
+    pub malformed: Option<Malformed>,
+    /// Why some part of either head is not known with certainty.
+    pub uncertain: Option<Uncertain>,
+}
+
+/// How an exchange was cut before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cut {
+    /// The client closed or reset before its response was complete.
+    ClientAbort,
+    /// The server closed or reset in the middle of its response, or reset before it.
+    ServerReset,
+    /// The connection ended, or went idle past its timeout, and no response came.
+    NoResponse,
+}
+
+/// A message that recipients are known to read differently (RFC 9112 sections 2.2, 5.2, 6.3, 11.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Malformed {
+    /// Content-Length beside Transfer-Encoding.
+    BothLengths,
+    /// Content-Length values that differ or are no number.
+    ContentLength,
+    /// A Transfer-Encoding that does not end in chunked, or is no known coding, in a request.
+    TransferEncoding,
+    /// A line that ends in a bare line feed.
+    BareLineFeed,
+    /// A field continued on the next line.
+    ObsFold,
+    /// A chunk size that is no number or too large.
+    ChunkSize,
+    /// Bytes that are no head, where a head has to be.
+    Head,
+    /// A head longer than the bound.
+    HeadTooLong,
+}
+
+/// Why part of an exchange is not certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Uncertain {
+    /// Bytes of a head or of body framing were never seen.
+    Gap,
+    /// The response could not be paired with a request, or the request with a response, after a gap.
+    PairingBroken,
+    /// The connection was joined after this message began.
+    JoinedInTheMiddle,
+    /// More requests waited for their response than the bound allows.
+    PipelineBound,
+    /// Retransmitted bytes differed: which ones the receiver took cannot be known.
+    Conflict,
+}
+
+impl Cut {
+    /// The name in records and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClientAbort => "client_abort",
+            Self::ServerReset => "server_reset",
+            Self::NoResponse => "no_response",
+        }
+    }
+}
+
+impl Malformed {
+    /// The name in records and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BothLengths => "both_lengths",
+            Self::ContentLength => "content_length",
+            Self::TransferEncoding => "transfer_encoding",
+            Self::BareLineFeed => "bare_line_feed",
+            Self::ObsFold => "obs_fold",
+            Self::ChunkSize => "chunk_size",
+            Self::Head => "head",
+            Self::HeadTooLong => "head_too_long",
+        }
+    }
+}
+
+impl Uncertain {
+    /// The name in records and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gap => "gap",
+            Self::PairingBroken => "pairing_broken",
+            Self::JoinedInTheMiddle => "joined_in_the_middle",
+            Self::PipelineBound => "pipeline_bound",
+            Self::Conflict => "conflict",
+        }
+    }
+}

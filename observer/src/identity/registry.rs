@@ -1,0 +1,145 @@
+//! The registry: which key belongs to which app of which account, read from TOML documents.
+//!
+//! Invariant: an id or a fingerprint stands for one thing only. A document that breaks this is refused as a whole,
+//! with every name that is needed to mend it; the registry before it stays in force.
+
+mod load;
+mod model;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use load::{Place, RegistryError};
+pub use model::{Account, App, KeyState, Limit, Owner, Per, Plan, Price, Terms, Tier};
+pub use value::{Amount, Id, network};
+
+use std::fmt;
+use std::sync::Arc;
+
+use hashbrown::{Equivalent, HashMap};
+use ipnet::IpNet;
+use jiff::Timestamp;
+
+use super::extract::Scheme;
+use super::fingerprint::Fingerprint;
+
+/// One registered key and whose it is.
+#[derive(Clone, Debug)]
+pub struct KeyEntry {
+    /// Id of the account: the consumer.
+    pub consumer: Arc<str>,
+    /// Id of the app.
+    pub app: Arc<str>,
+    /// Id of the key.
+    pub key: Arc<str>,
+    /// How the key is known, when by fingerprint.
+    pub fingerprint: Option<Fingerprint>,
+    /// What an operator recognises it by; never the key.
+    pub hint: Option<Box<str>>,
+    /// Where in its life it is.
+    pub state: KeyState,
+    /// Not meant to be used before.
+    pub valid_from: Option<Timestamp>,
+    /// Not meant to be used from then on.
+    pub expires: Option<Timestamp>,
+    /// Networks that it is expected from; empty: any.
+    pub networks: Box<[IpNet]>,
+    /// Routes that it is meant for; empty: those of the plan.
+    pub routes: Box<[Box<str>]>,
+}
+
+/// Everything registered. Empty by default: every credential is then unregistered.
+#[derive(Clone, Default)]
+pub struct Registry {
+    accounts: Vec<Account>,
+    apps: Vec<App>,
+    plans: Vec<Plan>,
+    keys: Vec<KeyEntry>,
+    by_fingerprint: HashMap<Fingerprint, u32>,
+    by_identity: HashMap<ClearIdentity, u32>,
+}
+
+impl Registry {
+    /// Reads documents (name for messages, text) as one registry, in the order given.
+    pub fn parse<N: AsRef<str>, T: AsRef<str>>(
+        documents: &[(N, T)],
+    ) -> Result<Self, RegistryError> {
+        load::load(documents)
+    }
+
+    /// The key of a fingerprint.
+    pub fn by_fingerprint(&self, fingerprint: &Fingerprint) -> Option<&KeyEntry> {
+        self.entry(*self.by_fingerprint.get(fingerprint)?)
+    }
+
+    /// The key that is registered as a clear identity. `issuer` is a token's `iss`, else empty.
+    pub fn by_identity(&self, scheme: Scheme, issuer: &str, subject: &str) -> Option<&KeyEntry> {
+        if self.by_identity.is_empty() {
+            return None;
+        }
+        self.entry(*self.by_identity.get(&IdentityRef {
+            scheme,
+            issuer,
+            subject,
+        })?)
+    }
+
+    fn entry(&self, at: u32) -> Option<&KeyEntry> {
+        self.keys.get(usize::try_from(at).ok()?)
+    }
+
+    /// Every account, in the order of the documents.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// Every app, in the order of the documents.
+    pub fn apps(&self) -> &[App] {
+        &self.apps
+    }
+
+    /// Every plan, in the order of the documents.
+    pub fn plans(&self) -> &[Plan] {
+        &self.plans
+    }
+
+    /// Every key, in the order of the documents.
+    pub fn keys(&self) -> &[KeyEntry] {
+        &self.keys
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Registry({} accounts, {} apps, {} keys, {} plans)",
+            self.accounts.len(),
+            self.apps.len(),
+            self.keys.len(),
+            self.plans.len()
+        )
+    }
+}
+
+/// An identity that travels in the clear, as the registry keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ClearIdentity {
+    scheme: Scheme,
+    issuer: Box<str>,
+    subject: Box<str>,
+}
+
+/// The same, borrowed from a request. Field by field it hashes like [`ClearIdentity`].
+#[derive(Hash)]
+struct IdentityRef<'a> {
+    scheme: Scheme,
+    issuer: &'a str,
+    subject: &'a str,
+}
+
+impl Equivalent<ClearIdentity> for IdentityRef<'_> {
+    fn equivalent(&self, key: &ClearIdentity) -> bool {
+        self.scheme == key.scheme && *self.issuer == *key.issuer && *self.subject == *key.subject
+    }
+}

@@ -1,0 +1,376 @@
+//! The live kernel: loads the programs, attaches them to interfaces, reads what they deliver.
+//!
+//! Only sees. What it attaches goes away with the process: every attachment is a link that the kernel drops with its
+//! last descriptor (below Linux 6.6, where TC has no links, it is taken off on stop).
+
+pub mod attach;
+pub mod counters;
+mod driver;
+pub mod links;
+pub mod object;
+pub mod processes;
+pub mod ring;
+pub mod tracepoint;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use aya::Ebpf;
+use aya::maps::{HashMap, MapData, MapError};
+use aya::programs::{ProgramError, TracePoint};
+use observer_ebpf::abi::{FlowKey, Hint, map, program};
+use rustix::event::{Timespec, epoll};
+use thiserror::Error;
+
+use attach::{Attachment, Mode};
+use links::{Changes, Interface};
+use ring::Ring;
+
+/// What the kernel side could not do.
+#[derive(Debug, Error)]
+pub enum KernelError {
+    /// Built without the kernel object.
+    #[error("this binary carries no kernel object (build it with `cargo xtask build`)")]
+    NoObject,
+    /// The object could not be loaded.
+    #[error("loading the kernel programs: {0}")]
+    Load(Box<aya::EbpfError>),
+    /// The object lacks a map or a program: it is another version's.
+    #[error("the kernel object has no `{0}`")]
+    Missing(&'static str),
+    /// A program could not be loaded or attached.
+    #[error("{}", chain(.0))]
+    Program(#[from] ProgramError),
+    /// An attachment was refused.
+    #[error("attaching to {interface}: {reason}")]
+    Attach {
+        /// The interface.
+        interface: String,
+        /// What the kernel said.
+        reason: String,
+    },
+    /// A map could not be used.
+    #[error("{}", chain(.0))]
+    Map(#[from] MapError),
+    /// A ring buffer could not be mapped.
+    #[error("mapping a ring buffer: {0}")]
+    Ring(io::Error),
+    /// The tracepoint that tells hops from clients cannot be used.
+    #[error(
+        "tracepoint sock:inet_sock_set_state: {0} (mount -t tracefs tracefs /sys/kernel/tracing)"
+    )]
+    Tracepoint(io::Error),
+    /// Interfaces could not be listed.
+    #[error("listing interfaces: {0}")]
+    Interfaces(io::Error),
+    /// Waiting for events failed.
+    #[error("waiting for events: {0}")]
+    Wait(io::Error),
+}
+
+impl KernelError {
+    fn load(error: aya::EbpfError) -> Self {
+        Self::Load(Box::new(error))
+    }
+
+    fn attach(interface: &str, error: impl std::error::Error) -> Self {
+        Self::Attach {
+            interface: interface.to_owned(),
+            reason: chain(&error),
+        }
+    }
+
+    /// Whether more privilege would have helped.
+    pub fn is_privilege(&self) -> bool {
+        let text = match self {
+            Self::Load(error) => chain(error.as_ref()),
+            other => other.to_string(),
+        };
+        // The verifier's refusals say "Permission denied" too, after a log of what it processed.
+        !text.contains("processed ")
+            && (text.contains("not permitted") || text.contains("Permission denied"))
+    }
+}
+
+/// An error with its causes: aya's own messages leave the system's out.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// What to watch, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Interfaces by name; empty: those of [`attach::is_own`].
+    pub interfaces: Vec<String>,
+    /// How ingress is seen.
+    pub mode: Mode,
+    /// What is fixed at load.
+    pub object: object::Settings,
+}
+
+/// Connections that processes of this host opened.
+pub struct Clients(HashMap<MapData, [u8; FlowKey::SIZE], u32>);
+
+impl Clients {
+    /// The process that opened a connection, if one was seen to.
+    pub fn process(&self, flow: &FlowKey) -> Option<u32> {
+        self.0.get(&flow.to_bytes(), 0).ok()
+    }
+}
+
+/// The programs in the kernel, attached.
+pub struct Kernel {
+    object: Ebpf,
+    rings: Vec<Ring>,
+    attached: BTreeMap<u32, Attachment>,
+    refused: BTreeMap<u32, String>,
+    new_refusals: Vec<(String, String)>,
+    interfaces: Vec<Interface>,
+    changes: Changes,
+    poll: OwnedFd,
+    sockets: Option<OwnedFd>,
+    settings: Settings,
+}
+
+impl Kernel {
+    /// Loads the programs and attaches them to the interfaces that there are.
+    ///
+    /// # Errors
+    /// When the object cannot be loaded, interfaces cannot be listed, or a named interface refuses the programs.
+    pub fn start(settings: Settings) -> Result<Self, KernelError> {
+        let (mut object, rings) = object::load(&settings.object)?;
+        attach::load_programs(&mut object)?;
+        let changes = Changes::subscribe().map_err(KernelError::Interfaces)?;
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)
+            .map_err(|error| KernelError::Wait(error.into()))?;
+        // Edge-triggered: a ring that holds events is always readable, and only a forced wake-up is worth waking for.
+        let fds = rings.iter().map(Ring::fd).chain([changes.fd()]);
+        for (index, fd) in (0..).zip(fds) {
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+            epoll::add(&poll, fd, epoll::EventData::new_u64(index), flags)
+                .map_err(|error| KernelError::Wait(error.into()))?;
+        }
+        let mut kernel = Self {
+            object,
+            rings,
+            attached: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            new_refusals: Vec::new(),
+            interfaces: Vec::new(),
+            changes,
+            poll,
+            sockets: None,
+            settings,
+        };
+        kernel.attach_changed()?;
+        for name in &kernel.settings.interfaces {
+            let Some(interface) = kernel
+                .interfaces
+                .iter()
+                .find(|interface| interface.name == *name)
+            else {
+                continue;
+            };
+            if let Some(reason) = kernel.refused.get(&interface.index) {
+                return Err(KernelError::Attach {
+                    interface: name.clone(),
+                    reason: reason.clone(),
+                });
+            }
+        }
+        Ok(kernel)
+    }
+
+    /// Watches which process opens which connection.
+    ///
+    /// # Errors
+    /// When the tracepoint is missing or refused: hops are then counted as local.
+    pub fn watch_sockets(&mut self) -> Result<(), KernelError> {
+        let number = tracepoint::socket_states().map_err(KernelError::Tracepoint)?;
+        let program = self
+            .object
+            .program_mut(program::SOCKETS)
+            .ok_or(KernelError::Missing(program::SOCKETS))?;
+        let program: &mut TracePoint = program.try_into()?;
+        program.load()?;
+        let event =
+            tracepoint::attach(program.fd()?.as_fd(), number).map_err(KernelError::Tracepoint)?;
+        self.sockets = Some(event);
+        Ok(())
+    }
+
+    /// Takes out the table of connections that processes of this host opened.
+    ///
+    /// # Errors
+    /// When it was taken before.
+    pub fn take_clients(&mut self) -> Result<Clients, KernelError> {
+        let map = self
+            .object
+            .take_map(map::CLIENTS)
+            .ok_or(KernelError::Missing(map::CLIENTS))?;
+        Ok(Clients(map.try_into()?))
+    }
+
+    /// Tells the kernel side what it need not deliver.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn hint(&mut self, flow: &FlowKey, hint: Hint) -> Result<(), KernelError> {
+        let hints = self
+            .object
+            .map_mut(map::HINTS)
+            .ok_or(KernelError::Missing(map::HINTS))?;
+        let mut hints = HashMap::<_, [u8; FlowKey::SIZE], [u8; 24]>::try_from(hints)?;
+        Ok(hints.insert(flow.to_bytes(), hint.to_bytes(), 0)?)
+    }
+
+    /// Waits until a ring is filled past its mark, interfaces change, or the time is over.
+    ///
+    /// # Errors
+    /// What `epoll_wait` refuses.
+    pub fn wait(&self, timeout: Duration) -> Result<(), KernelError> {
+        let mut events = Vec::with_capacity(8);
+        let timeout = Timespec {
+            tv_sec: timeout.as_secs() as i64,
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        };
+        match epoll::wait(
+            &self.poll,
+            rustix::buffer::spare_capacity(&mut events),
+            Some(&timeout),
+        ) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(KernelError::Wait(error.into())),
+        }
+    }
+
+    /// The rings.
+    pub fn rings(&mut self) -> &mut [Ring] {
+        &mut self.rings
+    }
+
+    /// The object, for counters and the kernel side's log.
+    pub fn object(&mut self) -> &mut Ebpf {
+        &mut self.object
+    }
+
+    /// Interfaces as of the last look.
+    pub fn interfaces(&self) -> &[Interface] {
+        &self.interfaces
+    }
+
+    /// What is attached, by interface index.
+    pub fn attached(&self) -> &BTreeMap<u32, Attachment> {
+        &self.attached
+    }
+
+    /// Interfaces that refused the programs, with the reason.
+    pub fn refused(&self) -> &BTreeMap<u32, String> {
+        &self.refused
+    }
+
+    /// This host's own addresses, as of the last look.
+    pub fn own_addresses(&self) -> Vec<IpAddr> {
+        self.interfaces
+            .iter()
+            .flat_map(|interface| interface.addresses.iter().copied())
+            .collect()
+    }
+
+    /// Interfaces that refused the programs since the last call, with the reason.
+    pub fn take_new_refusals(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.new_refusals)
+    }
+
+    /// Whether interfaces or addresses changed since the last call.
+    pub fn links_changed(&self) -> bool {
+        self.changes.any()
+    }
+
+    /// Attaches to interfaces that appeared and forgets those that went. Returns the names of the new ones.
+    ///
+    /// # Errors
+    /// When interfaces cannot be listed. An interface that refuses is noted in [`Kernel::refused`].
+    pub fn attach_changed(&mut self) -> Result<Vec<String>, KernelError> {
+        self.interfaces = links::list().map_err(KernelError::Interfaces)?;
+        let present: Vec<u32> = self
+            .interfaces
+            .iter()
+            .map(|interface| interface.index)
+            .collect();
+        let gone: Vec<u32> = self
+            .attached
+            .keys()
+            .filter(|index| !present.contains(index))
+            .copied()
+            .collect();
+        for index in gone {
+            if let Some(attachment) = self.attached.remove(&index) {
+                attach::detach(&mut self.object, attachment);
+            }
+        }
+        self.refused.retain(|index, _| present.contains(index));
+        let mut new = Vec::new();
+        for interface in &self.interfaces {
+            let named = self.settings.interfaces.contains(&interface.name);
+            let wanted = if self.settings.interfaces.is_empty() {
+                attach::is_own(interface)
+            } else {
+                named
+            };
+            if !wanted
+                || self.attached.contains_key(&interface.index)
+                || self.refused.contains_key(&interface.index)
+            {
+                continue;
+            }
+            let choice = attach::choose(
+                self.settings.mode,
+                interface,
+                driver_of(interface).as_deref(),
+            );
+            match attach::attach(&mut self.object, interface, self.settings.mode, choice) {
+                Ok(attachment) => {
+                    new.push(interface.name.clone());
+                    self.attached.insert(interface.index, attachment);
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    self.new_refusals
+                        .push((interface.name.clone(), reason.clone()));
+                    self.refused.insert(interface.index, reason);
+                }
+            }
+        }
+        Ok(new)
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        for (_, attachment) in std::mem::take(&mut self.attached) {
+            attach::detach(&mut self.object, attachment);
+        }
+    }
+}
+
+/// The driver of a hardware interface (`ETHTOOL_GDRVINFO`).
+pub fn driver_of(interface: &Interface) -> Option<String> {
+    if interface.kind.is_some() || interface.layer != links::Layer::Ethernet {
+        return None;
+    }
+    driver::name(&interface.name)
+}

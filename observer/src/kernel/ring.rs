@@ -1,0 +1,145 @@
+//! Reading a BPF ring buffer over its mapped pages: events are borrowed from the ring and released by the batch.
+//!
+//! Layout and protocol: `kernel/bpf/ringbuf.c`. A page with the consumer's position (ours to write), a page with the
+//! producer's, then the data, mapped twice in a row so that no record is ever split.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use aya::maps::MapData;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// The record is being written.
+const BUSY: u32 = 1 << 31;
+/// The record was given up by its writer.
+const DISCARDED: u32 = 1 << 30;
+/// Bytes of a record's header.
+const RECORD_HEADER: usize = 8;
+
+/// One mapped ring buffer.
+pub struct Ring {
+    map: MapData,
+    consumer: Pages,
+    producer: Pages,
+    /// Bytes of data; a power of two.
+    size: usize,
+    page: usize,
+}
+
+/// Mapped memory, unmapped on drop.
+struct Pages {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: the pages are shared with the kernel only and reached through `&mut Ring`.
+unsafe impl Send for Pages {}
+
+impl Pages {
+    fn map(
+        fd: BorrowedFd<'_>,
+        length: usize,
+        offset: usize,
+        protection: ProtFlags,
+    ) -> io::Result<Self> {
+        // SAFETY: a new mapping at a place of the kernel's choice.
+        let start = unsafe {
+            mmap(
+                std::ptr::null_mut(),
+                length,
+                protection,
+                MapFlags::SHARED,
+                fd,
+                offset as u64,
+            )?
+        };
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Self { start, length })
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `map` with this length, and nothing borrowed from it outlives it.
+        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.length) };
+    }
+}
+
+impl Ring {
+    /// Maps a ring buffer of `size` bytes.
+    ///
+    /// # Errors
+    /// What `mmap` refuses.
+    pub fn map(map: MapData, size: usize) -> io::Result<Self> {
+        let page = rustix::param::page_size();
+        let fd = map.fd().as_fd();
+        let consumer = Pages::map(fd, page, 0, ProtFlags::READ | ProtFlags::WRITE)?;
+        let producer = Pages::map(fd, page + 2 * size, page, ProtFlags::READ)?;
+        Ok(Self {
+            map,
+            consumer,
+            producer,
+            size,
+            page,
+        })
+    }
+
+    /// The ring's descriptor: readable after the kernel side forced a wake-up.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.map.fd().as_fd()
+    }
+
+    /// Bytes that wait to be read.
+    pub fn waiting(&self) -> usize {
+        let consumed = self.consumed().load(Ordering::Relaxed);
+        self.produced()
+            .load(Ordering::Acquire)
+            .wrapping_sub(consumed)
+    }
+
+    /// Hands out at most `limit` events in their order, then releases them. Returns how many.
+    pub fn drain(&mut self, limit: usize, mut event: impl FnMut(&[u8])) -> usize {
+        let mut position = self.consumed().load(Ordering::Relaxed);
+        let produced = self.produced().load(Ordering::Acquire);
+        let mut count = 0;
+        while position < produced && count < limit {
+            let at = self.page + (position & (self.size - 1));
+            // SAFETY: `at` is aligned to 8 and lies in the first of the two mappings of the data.
+            let head = unsafe { self.producer.start.add(at).cast::<AtomicU32>().as_ref() }
+                .load(Ordering::Acquire);
+            if head & BUSY != 0 {
+                break;
+            }
+            let length = (head & !DISCARDED) as usize;
+            if length > self.size {
+                break;
+            }
+            if head & DISCARDED == 0 {
+                // SAFETY: a record that is not busy is not written any more until it is released below; it is at most
+                // `size` bytes long and the second mapping follows the first, so it lies in mapped memory.
+                event(unsafe {
+                    std::slice::from_raw_parts(
+                        self.producer.start.add(at + RECORD_HEADER).as_ptr(),
+                        length,
+                    )
+                });
+                count += 1;
+            }
+            position += (RECORD_HEADER + length).next_multiple_of(8);
+        }
+        self.consumed().store(position, Ordering::Release);
+        count
+    }
+
+    fn consumed(&self) -> &AtomicUsize {
+        // SAFETY: the first word of the consumer's page, which stays mapped as long as `self`.
+        unsafe { self.consumer.start.cast().as_ref() }
+    }
+
+    fn produced(&self) -> &AtomicUsize {
+        // SAFETY: the first word of the producer's page, which stays mapped as long as `self`.
+        unsafe { self.producer.start.cast().as_ref() }
+    }
+}

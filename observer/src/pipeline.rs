@@ -1,0 +1,447 @@
+//! The whole core as one value: segments go in, attributed exchanges come out, time is told.
+//!
+//! Invariant: one set of bounds for everything that is kept; whatever a bound refuses is counted by stage and reason.
+
+mod connection;
+mod names;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+use observer_ebpf::abi::{EventHeader, FlowKey, Hint, Kind, flags};
+
+use crate::flow::{Bounds, Flow, Table};
+use crate::http::Limits;
+use crate::identity::{Attributor, Registry, TargetPrivacy};
+use crate::route::Routes;
+use crate::segment::Segment;
+use crate::usage::Call;
+use connection::{Connection, Reading};
+use names::Names;
+
+/// Bounds and choices of the pipeline.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Connections followed at the same time.
+    pub connections: usize,
+    /// Bytes on the heap of all connections together.
+    pub heap_bytes: usize,
+    /// Nanoseconds without a segment after which a connection is over.
+    pub idle: u64,
+    /// Bounds of one direction of a connection.
+    pub stream: Bounds,
+    /// Bounds of HTTP on one connection.
+    pub http: Limits,
+    /// How much of a request target a record may keep.
+    pub targets: TargetPrivacy,
+    /// The observer's own listener: what is exchanged with it is not counted.
+    pub own_listener: Option<SocketAddr>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connections: 1 << 17,
+            heap_bytes: 256 << 20,
+            idle: 15 * 60 * 1_000_000_000,
+            stream: Bounds {
+                held_bytes: 1 << 20,
+                held_time: 10_000_000_000,
+                compared_bytes: 8 << 10,
+            },
+            http: Limits {
+                head_bytes: 1 << 16,
+                pipeline_depth: 10_000,
+            },
+            targets: TargetPrivacy::Path,
+            own_listener: None,
+        }
+    }
+}
+
+/// What the pipeline asks of the host that it observes.
+pub trait Host {
+    /// The name of an interface.
+    fn interface(&self, index: u32) -> Arc<str>;
+    /// Whether an address is one of this host's own.
+    fn is_own(&self, address: IpAddr) -> bool;
+    /// Whether the process of this host that opened a connection serves itself.
+    fn client_serves(&mut self, flow: &FlowKey) -> bool;
+}
+
+/// What the pipeline counted about itself.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Bytes of HTTP connections that were never seen, outside bodies of known length.
+    pub missing_bytes: u64,
+    /// Connections that cannot be read, by the server's port and the reason.
+    pub opaque: BTreeMap<(u16, &'static str), u64>,
+    /// What a bound refused, by stage and reason.
+    pub dropped: BTreeMap<(&'static str, &'static str), u64>,
+    /// Events that were no events.
+    pub undecodable: u64,
+    /// Exchanges with bytes that conflicted between retransmissions.
+    pub conflicts: u64,
+}
+
+/// Ports named in [`Counts::opaque`]; further ones are counted as port 0.
+const OPAQUE_PORTS: usize = 256;
+/// Bytes past the last segment that a body must reach for the kernel side to be told its end.
+const WORTH_A_HINT: u64 = 32 << 10;
+/// Bytes after which the kernel side is told that copying is still wanted.
+const RENEW: u64 = observer_ebpf::track::BUDGET / 16;
+/// Hints kept until they are taken; the kernel side copies a little more when some are left out.
+const HINTS: usize = 4096;
+
+/// The core.
+pub struct Pipeline {
+    rules: Rules,
+    flows: Table<Connection>,
+    /// Connections in which something waits for bytes before it.
+    waiting: HashSet<FlowKey>,
+    heap: usize,
+}
+
+/// Everything but the connections.
+struct Rules {
+    settings: Settings,
+    attributor: Attributor,
+    registry: Arc<Registry>,
+    routes: Routes,
+    /// What to add to capture time for UTC.
+    clock: i64,
+    counts: Counts,
+    hints: Vec<(FlowKey, Hint)>,
+    names: Names,
+}
+
+impl Pipeline {
+    /// A pipeline that has seen nothing.
+    pub fn new(
+        settings: Settings,
+        attributor: Attributor,
+        registry: Arc<Registry>,
+        routes: Routes,
+    ) -> Self {
+        let counts = Counts::default();
+        let rules = Rules {
+            settings,
+            attributor,
+            registry,
+            routes,
+            clock: 0,
+            counts,
+            hints: Vec::new(),
+            names: Names::default(),
+        };
+        Self {
+            rules,
+            flows: Table::new(settings.connections),
+            waiting: HashSet::new(),
+            heap: 0,
+        }
+    }
+
+    /// Sets what to add to capture time for UTC, both in nanoseconds.
+    pub fn set_clock(&mut self, offset: i64) {
+        self.rules.clock = offset;
+    }
+
+    /// Takes new rules of attribution, and of routing where given, from the next request on.
+    pub fn reload(
+        &mut self,
+        attributor: Attributor,
+        registry: Arc<Registry>,
+        routes: Option<Routes>,
+    ) {
+        self.rules.attributor = attributor;
+        self.rules.registry = registry;
+        if let Some(routes) = routes {
+            self.rules.routes = routes;
+        }
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> &Counts {
+        &self.rules.counts
+    }
+
+    /// Routes, for what they refused.
+    pub fn routes(&self) -> &Routes {
+        &self.rules.routes
+    }
+
+    /// Connections being followed.
+    pub fn connections(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Bytes on the heap of all connections, without the table itself.
+    pub fn heap_bytes(&self) -> usize {
+        self.heap
+    }
+
+    /// What the kernel side should know of bodies.
+    pub fn take_hints(&mut self) -> impl Iterator<Item = (FlowKey, Hint)> + '_ {
+        self.rules.hints.drain(..)
+    }
+
+    /// Takes one event as it stands in a ring.
+    pub fn event(&mut self, event: &[u8], host: &mut impl Host, out: &mut impl FnMut(Call)) {
+        match Segment::decode(event) {
+            Ok(segment) => self.segment(&segment, host, out),
+            Err(_) => self.rules.counts.undecodable += 1,
+        }
+    }
+
+    /// Takes one segment.
+    pub fn segment(
+        &mut self,
+        segment: &Segment<'_>,
+        host: &mut impl Host,
+        out: &mut impl FnMut(Call),
+    ) {
+        let header = &segment.header;
+        match segment.kind() {
+            Some(Kind::Segment) => {}
+            Some(kind) => {
+                self.end(&header.flow, header.time, host, out);
+                self.rules.count_opaque(header, reason(kind));
+                return;
+            }
+            None => return,
+        }
+        if !self.enter(segment, host, out) {
+            return;
+        }
+        let Some(flow) = self.flows.touch(&header.flow) else {
+            return;
+        };
+        flow.connection.reopen(segment);
+        let mut reader = Reading {
+            flow: flow.key,
+            connection: &mut flow.connection,
+            rules: &mut self.rules,
+            host,
+            out,
+        };
+        flow.streams
+            .segment(segment, &reader.rules.settings.stream.clone(), &mut reader);
+        if header.has(flags::RST) {
+            flow.streams.close(
+                header.time,
+                &reader.rules.settings.stream.clone(),
+                &mut reader,
+            );
+            reader.reset(segment.from_high(), header.time);
+        }
+        let over = header.has(flags::RST) || flow.streams.is_finished();
+        let key = flow.key;
+        self.rules.hint(flow, segment);
+        let waiting = flow.streams.is_waiting();
+        self.account(&key);
+        if over {
+            self.end(&key, header.time, host, out);
+        } else if waiting {
+            self.waiting.insert(key);
+        } else if !self.waiting.is_empty() {
+            self.waiting.remove(&key);
+        }
+        while self.heap > self.rules.settings.heap_bytes
+            && self.make_room("heap_full", header.time, host, out)
+        {}
+    }
+
+    /// Lets time pass: gives up on what was missing for too long and on connections that went quiet.
+    pub fn tick(&mut self, now: u64, host: &mut impl Host, out: &mut impl FnMut(Call)) {
+        let waiting: Vec<FlowKey> = self.waiting.iter().copied().collect();
+        for key in waiting {
+            let Some(flow) = self.flows.get(&key) else {
+                self.waiting.remove(&key);
+                continue;
+            };
+            let mut reader = Reading {
+                flow: key,
+                connection: &mut flow.connection,
+                rules: &mut self.rules,
+                host,
+                out,
+            };
+            flow.streams
+                .expire(now, &reader.rules.settings.stream.clone(), &mut reader);
+            if !flow.streams.is_waiting() {
+                self.waiting.remove(&key);
+            }
+            self.account(&key);
+        }
+        let since = now.saturating_sub(self.rules.settings.idle);
+        while let Some(flow) = self.flows.remove_oldest(since) {
+            self.close(flow, now, host, out);
+        }
+    }
+
+    /// Ends every connection: there is no more to come.
+    pub fn finish(&mut self, now: u64, host: &mut impl Host, out: &mut impl FnMut(Call)) {
+        while let Some(flow) = self.flows.remove_oldest(u64::MAX) {
+            self.close(flow, now, host, out);
+        }
+    }
+
+    /// Makes sure that the connection of a segment is in the table; false when it cannot be.
+    fn enter(
+        &mut self,
+        segment: &Segment<'_>,
+        host: &mut impl Host,
+        out: &mut impl FnMut(Call),
+    ) -> bool {
+        let header = &segment.header;
+        match self.flows.get(&header.flow).map(|flow| flow.birth) {
+            Some(birth) if birth == header.birth => return true,
+            // A straggler of the connection before.
+            Some(birth) if birth > header.birth => return false,
+            Some(_) => self.end(&header.flow, header.time, host, out),
+            None => {}
+        }
+        if header.over != 0 {
+            // A straggler of a connection that has ended.
+            return false;
+        }
+        if self.flows.is_full() {
+            self.make_room("table_full", header.time, host, out);
+        }
+        self.flows.enter(segment, Connection::new(header)).is_some()
+    }
+
+    /// Drops the connection that was quiet longest. False when there is none.
+    fn make_room(
+        &mut self,
+        why: &'static str,
+        now: u64,
+        host: &mut impl Host,
+        out: &mut impl FnMut(Call),
+    ) -> bool {
+        let Some(flow) = self.flows.remove_oldest(u64::MAX) else {
+            return false;
+        };
+        self.rules.counts.drop("flow", why);
+        self.close(flow, now, host, out);
+        true
+    }
+
+    fn end(&mut self, key: &FlowKey, now: u64, host: &mut impl Host, out: &mut impl FnMut(Call)) {
+        if let Some(flow) = self.flows.remove(key) {
+            self.close(flow, now, host, out);
+        }
+    }
+
+    fn close(
+        &mut self,
+        mut flow: Flow<Connection>,
+        now: u64,
+        host: &mut impl Host,
+        out: &mut impl FnMut(Call),
+    ) {
+        self.waiting.remove(&flow.key);
+        self.heap = self.heap.saturating_sub(flow.connection.heap);
+        let rules = &mut self.rules;
+        let mut reader = Reading {
+            flow: flow.key,
+            connection: &mut flow.connection,
+            rules,
+            host,
+            out,
+        };
+        flow.streams
+            .close(now, &reader.rules.settings.stream.clone(), &mut reader);
+        reader.end(now);
+    }
+
+    /// Brings the sum of heap bytes up to date with a connection.
+    fn account(&mut self, key: &FlowKey) {
+        if let Some(flow) = self.flows.get(key) {
+            let bytes = flow.streams.heap_bytes() + flow.connection.heap_bytes();
+            self.heap = (self.heap + bytes).saturating_sub(flow.connection.heap);
+            flow.connection.heap = bytes;
+        }
+    }
+}
+
+impl Rules {
+    /// Tells the kernel side the end of a long body, or that copying is still wanted.
+    fn hint(&mut self, flow: &mut Flow<Connection>, segment: &Segment<'_>) {
+        let high = segment.from_high();
+        let connection = &mut flow.connection;
+        let hinted = if high {
+            connection.hinted[1]
+        } else {
+            connection.hinted[0]
+        };
+        let next = flow.streams.next(high);
+        let until = match connection.needless_until(high) {
+            Some(until) if until > segment.end().saturating_add(WORTH_A_HINT) => until,
+            _ if next
+                > hinted
+                    .max(observer_ebpf::track::ORIGIN)
+                    .saturating_add(RENEW) =>
+            {
+                next
+            }
+            _ => return,
+        };
+        if until <= hinted {
+            return;
+        }
+        if self.hints.len() >= HINTS {
+            self.counts.drop("hints", "full");
+            return;
+        }
+        if high {
+            connection.hinted[1] = until;
+        } else {
+            connection.hinted[0] = until;
+        }
+        self.hints.push((
+            flow.key,
+            Hint {
+                birth: flow.birth,
+                skip: connection.hinted,
+            },
+        ));
+    }
+
+    fn count_opaque(&mut self, header: &EventHeader, reason: &'static str) {
+        let flow = &header.flow;
+        let port = if header.has(flags::LOW_ACCEPTED) {
+            flow.low.port
+        } else if header.has(flags::HIGH_ACCEPTED) {
+            flow.high.port
+        } else {
+            // Not seen from the start: servers listen on the lower port in nearly every case.
+            flow.low.port.min(flow.high.port)
+        };
+        let known = self.counts.opaque.contains_key(&(port, reason))
+            || self.counts.opaque.len() < OPAQUE_PORTS;
+        *self
+            .counts
+            .opaque
+            .entry((if known { port } else { 0 }, reason))
+            .or_default() += 1;
+    }
+}
+
+impl Counts {
+    fn drop(&mut self, stage: &'static str, reason: &'static str) {
+        *self.dropped.entry((stage, reason)).or_default() += 1;
+    }
+}
+
+/// Why a connection cannot be read, for metrics.
+fn reason(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Tls => "tls",
+        Kind::Http2 => "http2",
+        Kind::Segment | Kind::Opaque => "not_http",
+    }
+}

@@ -1,0 +1,480 @@
+//! One connection in the pipeline: which end is the client, what its requests asked, and the calls that come of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use observer_ebpf::abi::{EventHeader, FlowKey, flags};
+use observer_ebpf::track::ORIGIN;
+
+use super::{Host, Rules};
+use crate::flow::{Reader, Seen};
+use crate::http::{self, Exchange, Moment, RequestHead, Side, Sink, Start, Uncertain, Version};
+use crate::identity::{Attribution, Consumer, TargetPrivacy};
+use crate::segment::{self, Segment};
+use crate::usage::{Call, Credential, Fingerprint, Outcome, Vantage, Visibility};
+
+/// What the pipeline keeps of a connection.
+pub struct Connection {
+    /// `None` while the connection speaks something else.
+    http: Option<http::Connection<Box<Asked>>>,
+    about: About,
+    /// Stream offsets told to the kernel side, of the low and the high end's bytes.
+    pub hinted: [u64; 2],
+    /// Heap bytes as last accounted for.
+    pub heap: usize,
+}
+
+/// What holds for every exchange of a connection.
+#[derive(Debug)]
+struct About {
+    client_high: Option<bool>,
+    interface: u32,
+    vantage: Option<Vantage>,
+    proxied: Option<Box<SocketAddr>>,
+    /// It goes to the observer's own listener.
+    ignored: bool,
+}
+
+/// What is kept of a request until its exchange ends: nothing secret.
+#[derive(Debug)]
+pub struct Asked {
+    method: Arc<str>,
+    host: Option<Arc<str>>,
+    path: Box<str>,
+    target: Option<Box<str>>,
+    version: Version,
+    attribution: Attribution,
+}
+
+/// Bytes of a Host field that are kept.
+const HOST_BYTES: usize = 255;
+/// Bytes of a method that are kept.
+const METHOD_BYTES: usize = 32;
+
+impl Connection {
+    /// A connection whose first segment has this header.
+    pub fn new(header: &EventHeader) -> Self {
+        let client_high = if header.has(flags::LOW_ACCEPTED) {
+            Some(true)
+        } else if header.has(flags::HIGH_ACCEPTED) {
+            Some(false)
+        } else {
+            None
+        };
+        let about = About {
+            client_high,
+            interface: header.interface,
+            vantage: None,
+            proxied: None,
+            ignored: false,
+        };
+        let http = Some(if header.has(flags::FROM_START) {
+            http::Connection::starting_at(ORIGIN)
+        } else {
+            http::Connection::new(false)
+        });
+        Self {
+            http,
+            about,
+            hinted: [0; 2],
+            heap: 0,
+        }
+    }
+
+    /// Reads on where a segment begins a message on a connection that spoke something else.
+    pub fn reopen(&mut self, segment: &Segment<'_>) {
+        let starts = || {
+            matches!(
+                http::detect(segment.payload),
+                Some(Start::Request | Start::Response)
+            )
+        };
+        if self.http.is_none() && segment.header.skipped == 0 && starts() {
+            self.http = Some(http::Connection::new(false));
+        }
+    }
+
+    /// Stream offset before which bytes of one end are of no use.
+    pub fn needless_until(&self, high: bool) -> Option<u64> {
+        let side = self.about.side(high)?;
+        self.http.as_ref()?.skip_until(side)
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        let proxied = self
+            .about
+            .proxied
+            .as_ref()
+            .map_or(0, |_| size_of::<SocketAddr>());
+        self.http.as_ref().map_or(0, http::Connection::heap_bytes) + proxied
+    }
+}
+
+impl About {
+    fn side(&self, high: bool) -> Option<Side> {
+        Some(if self.client_high? == high {
+            Side::Client
+        } else {
+            Side::Server
+        })
+    }
+}
+
+/// A connection being read: where its in-order bytes go, and where its exchanges come from.
+pub struct Reading<'a, H, O> {
+    /// Its name.
+    pub flow: FlowKey,
+    /// What is kept of it.
+    pub connection: &'a mut Connection,
+    /// What holds for all.
+    pub rules: &'a mut Rules,
+    /// The host.
+    pub host: &'a mut H,
+    /// Where calls go.
+    pub out: &'a mut O,
+}
+
+impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
+    /// The sender of a segment with RST gave the connection up.
+    pub fn reset(&mut self, high: bool, time: u64) {
+        let moment = Moment { time, acked: None };
+        self.with_http(high, |http, side, limits, calls| {
+            http.reset(side, moment, limits, calls)
+        });
+    }
+
+    /// The connection is over.
+    pub fn end(&mut self, time: u64) {
+        self.with_http(false, |http, _, limits, calls| {
+            http.end(time, limits, calls)
+        });
+    }
+
+    /// Runs `read` on the connection's HTTP, if it speaks that and its sides are known.
+    fn with_http(
+        &mut self,
+        high: bool,
+        read: impl FnOnce(&mut http::Connection<Box<Asked>>, Side, &http::Limits, &mut Calls<'_, H, O>),
+    ) {
+        let Connection {
+            http: Some(http),
+            about,
+            ..
+        } = &mut *self.connection
+        else {
+            return;
+        };
+        let Some(side) = about.side(high) else { return };
+        if about.ignored {
+            return;
+        }
+        let limits = self.rules.settings.http;
+        let rules = &mut *self.rules;
+        let mut calls = Calls {
+            flow: &self.flow,
+            about,
+            rules,
+            host: &mut *self.host,
+            out: &mut *self.out,
+        };
+        read(http, side, &limits, &mut calls);
+        if http.is_opaque() {
+            let port = calls.ends().1.port();
+            self.connection.http = None;
+            let known = self.rules.counts.opaque.len() < super::OPAQUE_PORTS;
+            *self
+                .rules
+                .counts
+                .opaque
+                .entry((if known { port } else { 0 }, "not_http"))
+                .or_default() += 1;
+        }
+    }
+
+    /// Finds out which end is the client from the first bytes that tell.
+    fn tell_sides(&mut self, high: bool, bytes: &[u8]) {
+        let about = &mut self.connection.about;
+        if about.client_high.is_none() {
+            about.client_high = Some(match http::detect(bytes) {
+                Some(Start::Response) => !high,
+                _ => high,
+            });
+        }
+        if about.vantage.is_none() {
+            let (client, server) = segment::ends(&self.flow, about.client_high == Some(true));
+            about.ignored = is_own_listener(self.rules.settings.own_listener, server, self.host);
+            about.vantage = Some(vantage(client.ip(), &self.flow, self.host));
+        }
+    }
+}
+
+/// Whether a server is the observer's own listener.
+fn is_own_listener(own: Option<SocketAddr>, server: SocketAddr, host: &impl Host) -> bool {
+    own.is_some_and(|own| {
+        own.port() == server.port()
+            && (own.ip() == server.ip() || (own.ip().is_unspecified() && host.is_own(server.ip())))
+    })
+}
+
+fn vantage(client: IpAddr, flow: &FlowKey, host: &mut impl Host) -> Vantage {
+    if !host.is_own(client) {
+        Vantage::Edge
+    } else if host.client_serves(flow) {
+        Vantage::Hop
+    } else {
+        Vantage::Local
+    }
+}
+
+impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
+    fn data(&mut self, high: bool, seen: Seen, offset: u64, bytes: &[u8]) {
+        self.tell_sides(high, bytes);
+        self.with_http(high, |http, side, limits, calls| {
+            http.data(side, seen.into(), offset, bytes, limits, calls)
+        });
+    }
+
+    fn hole(&mut self, high: bool, seen: Seen, offset: u64, length: u64) {
+        self.with_http(high, |http, side, limits, calls| {
+            http.hole(side, seen.into(), offset, length, limits, calls)
+        });
+    }
+
+    fn conflict(&mut self, high: bool) {
+        self.rules.counts.conflicts += 1;
+        self.with_http(high, |http, side, _, _| http.conflict(side));
+    }
+
+    fn fin(&mut self, high: bool, seen: Seen) {
+        self.with_http(high, |http, side, limits, calls| {
+            http.fin(side, seen.into(), limits, calls)
+        });
+    }
+
+    fn needless_until(&self, high: bool) -> Option<u64> {
+        self.connection.needless_until(high)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.connection
+            .http
+            .as_ref()
+            .is_none_or(http::Connection::is_idle)
+    }
+}
+
+impl From<Seen> for Moment {
+    fn from(seen: Seen) -> Self {
+        Self {
+            time: seen.time,
+            acked: seen.acked,
+        }
+    }
+}
+
+/// Where a connection's exchanges become calls.
+struct Calls<'a, H, O> {
+    flow: &'a FlowKey,
+    about: &'a mut About,
+    rules: &'a mut Rules,
+    host: &'a mut H,
+    out: &'a mut O,
+}
+
+impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
+    /// Client and server.
+    fn ends(&self) -> (SocketAddr, SocketAddr) {
+        segment::ends(self.flow, self.about.client_high == Some(true))
+    }
+
+    /// A hop counts as usage when it came in over an edge that cannot be read.
+    fn counted_at(
+        &self,
+        attribution: Option<&Attribution>,
+        peer: SocketAddr,
+    ) -> (Vantage, SocketAddr) {
+        let vantage = self.about.vantage.unwrap_or(Vantage::Edge);
+        let Some(attribution) = attribution else {
+            return (vantage, peer);
+        };
+        let sealed = || {
+            self.rules
+                .counts
+                .opaque
+                .keys()
+                .any(|(_, reason)| *reason == "tls")
+        };
+        match attribution.forwarded_client {
+            Some(client) if vantage == Vantage::Hop && attribution.forwarded_https && sealed() => {
+                (Vantage::Edge, client)
+            }
+            _ => (vantage, attribution.client),
+        }
+    }
+}
+
+impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
+    type Request = Box<Asked>;
+
+    fn request(&mut self, head: &RequestHead<'_>, _: Moment) -> Box<Asked> {
+        let (peer, _) = self.ends();
+        let Rules {
+            attributor,
+            registry,
+            settings,
+            names,
+            ..
+        } = &mut *self.rules;
+        let proxied = self.about.proxied.as_deref().copied();
+        let attribution = attributor.attribute(registry, head, peer, proxied);
+        let path = attributor
+            .redact_target(head.target, TargetPrivacy::Path)
+            .unwrap_or_default()
+            .into();
+        let full = (settings.targets == TargetPrivacy::Full).then_some(TargetPrivacy::Full);
+        let target = full
+            .and_then(|full| attributor.redact_target(head.target, full))
+            .map(Box::from);
+        let field = || {
+            head.values("host")
+                .next()
+                .and_then(|host| std::str::from_utf8(host).ok())
+        };
+        let host = authority(head.target).or_else(field).map(without_user);
+        Box::new(Asked {
+            method: names.get(head.method.get(..METHOD_BYTES).unwrap_or(head.method)),
+            host: host
+                .filter(|host| host.len() <= HOST_BYTES)
+                .map(|host| names.get(host)),
+            path,
+            target,
+            version: head.version,
+            attribution,
+        })
+    }
+
+    fn proxied(&mut self, source: Option<SocketAddr>) {
+        self.about.proxied = source.map(Box::new);
+    }
+
+    fn exchange(&mut self, exchange: Exchange<Box<Asked>>) {
+        let call = self.call(exchange);
+        (self.out)(call);
+    }
+
+    fn missing(&mut self, bytes: u64) {
+        self.rules.counts.missing_bytes += bytes;
+    }
+}
+
+impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
+    fn call(&mut self, exchange: Exchange<Box<Asked>>) -> Call {
+        let (peer, server) = self.ends();
+        let asked = exchange.request;
+        let attribution = asked.as_ref().map(|asked| &asked.attribution);
+        let (vantage, client) = self.counted_at(attribution, peer);
+        let has_credential =
+            attribution.is_some_and(|attribution| attribution.credential.is_some());
+        let outcome = Outcome::of(
+            exchange.status,
+            exchange.cut,
+            exchange.malformed,
+            has_credential,
+        );
+        let resolved = self.rules.routes.resolve(
+            asked.as_ref().map_or("", |asked| &asked.method),
+            asked.as_ref().and_then(|asked| asked.host.as_deref()),
+            asked.as_ref().map_or("", |asked| &asked.path),
+            exchange.status,
+        );
+        let accepted = exchange
+            .status
+            .is_some_and(|status| !matches!(status, 401 | 403));
+        let utc = |time: u64| time.saturating_add_signed(self.rules.clock);
+        let mut call = Call {
+            begin: utc(exchange.begin),
+            duration: exchange.end.saturating_sub(exchange.begin),
+            first_byte: exchange
+                .first_byte
+                .map(|first| first.saturating_sub(exchange.begin)),
+            client,
+            peer,
+            server,
+            interface: self.host.interface(self.about.interface),
+            vantage,
+            visibility: Visibility::Plaintext,
+            protocol: "HTTP/1.1",
+            method: None,
+            api: resolved.api,
+            host: None,
+            target: None,
+            route: resolved.route,
+            public: resolved.public,
+            status: exchange.status,
+            outcome,
+            request_head_bytes: exchange.request_head_bytes,
+            request_body_bytes: exchange.request_body_bytes,
+            response_head_bytes: exchange.response_head_bytes,
+            response_body_bytes: exchange.response_body_bytes,
+            credential: None,
+            consumer: self.rules.names.get(Consumer::Unknown.as_str()),
+            app: None,
+            key: None,
+            uncertain: exchange.uncertain,
+            malformed: exchange.malformed,
+        };
+        let Some(asked) = asked else { return call };
+        let Asked {
+            method,
+            host,
+            path,
+            target,
+            version,
+            attribution,
+        } = *asked;
+        call.protocol = match version {
+            Version::Http10 => "HTTP/1.0",
+            Version::Http11 => "HTTP/1.1",
+        };
+        call.method = Some(method);
+        call.host = host;
+        call.target = match self.rules.settings.targets {
+            TargetPrivacy::Route => Some(Box::from(&*call.route)),
+            TargetPrivacy::Path => Some(path),
+            TargetPrivacy::Full => target,
+        };
+        // Of bytes that conflict, nobody knows which ones the application read.
+        if exchange.uncertain != Some(Uncertain::Conflict) {
+            call.consumer = match attribution.consumer {
+                Consumer::Registered(id) => id,
+                other => self.rules.names.get(other.as_str()),
+            };
+            call.app = attribution.app;
+            call.key = attribution.key;
+            call.credential = attribution.credential.map(|credential| Credential {
+                scheme: credential.scheme.name(),
+                location: credential.location,
+                fingerprint: Fingerprint::new(credential.fingerprint),
+                accepted,
+            });
+        }
+        call
+    }
+}
+
+/// A host as others may see it: in front of it may stand a password (RFC 9110 section 4.2.4).
+fn without_user(authority: &str) -> &str {
+    authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host)
+}
+
+/// The authority of an absolute-form target: it takes the place of Host (RFC 9112 section 3.2.2).
+fn authority(target: &str) -> Option<&str> {
+    if target.starts_with('/') {
+        return None;
+    }
+    let (_, rest) = target.split_once("://")?;
+    rest.split(['/', '?', '#']).next()
+}

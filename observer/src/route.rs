@@ -1,0 +1,317 @@
+//! Which API and which route a request went to: configured APIs and their OpenAPI documents first, else templates
+//! that are learned from what the server answers.
+//!
+//! Every collection is bounded: what exceeds a bound is [`OTHER`] and counted. Bias: prefers `__other__` to a route
+//! that the server does not have. A path earns its template with an answer other than 400, 404, 405 and 501, so a
+//! scan of random paths teaches nothing; a learned template keeps its name for errors too. When a node collapses into
+//! `{id}`, the routes that it replaces stop counting and `{id}` counts on: no counter is renamed, every sum holds,
+//! and [`Routes::collapses`] says that it happened.
+
+mod api;
+mod openapi;
+mod segment;
+mod target;
+mod template;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+pub use api::{Api, RouteError};
+use api::{Scope, Selector};
+pub use openapi::OpenApiError;
+use target::{HostName, Target};
+use template::{Bounds, Refusal};
+
+/// The API or route of what fits nowhere or into no bound.
+pub const OTHER: &str = "__other__";
+
+/// Bounds of what is learned.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Hosts that become APIs by themselves.
+    pub max_hosts: usize,
+    /// Templates of one API. An eighth of them may stand for paths that only ever failed.
+    pub max_templates_per_host: usize,
+    /// Trie nodes of all APIs together.
+    pub max_nodes: usize,
+    /// Distinct literals under one node before it is asked whether they look alike.
+    pub max_children: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_hosts: 100,
+            max_templates_per_host: 2_000,
+            max_nodes: 20_000,
+            max_children: 32,
+        }
+    }
+}
+
+/// Where a request went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// A configured name, a host, or [`OTHER`].
+    pub api: Arc<str>,
+    /// A template such as `/v1/widgets/{id}`, `*`, or [`OTHER`].
+    pub route: Arc<str>,
+    /// Whether the route was learned, rather than declared by a document.
+    pub learned: bool,
+    /// Whether the configuration declares the operation as public.
+    pub public: bool,
+}
+
+/// How often each bound refused something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Hosts past `max_hosts`.
+    pub hosts: u64,
+    /// Templates past `max_templates_per_host`, or past what failures alone may teach.
+    pub templates: u64,
+    /// Templates past `max_nodes`.
+    pub nodes: u64,
+    /// Paths deeper or longer than a template may be.
+    pub paths: u64,
+}
+
+impl Refused {
+    /// Reason and count of each, for `pipeline_dropped_total{stage="route"}`.
+    pub fn reasons(&self) -> [(&'static str, u64); 4] {
+        [
+            ("host_bound", self.hosts),
+            ("template_bound", self.templates),
+            ("node_bound", self.nodes),
+            ("path_bound", self.paths),
+        ]
+    }
+}
+
+/// Every API with its routes.
+#[derive(Debug)]
+pub struct Routes {
+    settings: Settings,
+    other: Arc<str>,
+    asterisk: Arc<str>,
+    configured: Vec<Selector>,
+    /// `scopes[0]` is [`OTHER`], then the configured ones, then hosts in the order in which they were seen.
+    scopes: Vec<Scope>,
+    hosts: HashMap<Box<str>, Host>,
+    /// Hosts that only ever failed.
+    unearned_hosts: usize,
+    nodes: usize,
+    refused: Refused,
+    collapses: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Host {
+    scope: usize,
+    earned: bool,
+}
+
+/// What an answer says about the path that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Evidence {
+    /// The server has it: 101, 2xx, 304.
+    Success,
+    /// Something answered that may not know the path: redirects, 401, 403, 429, 5xx.
+    Failure,
+    /// Nothing: 400, 404, 405, 421, 501, and no answer at all.
+    Nothing,
+}
+
+impl Evidence {
+    fn of(status: Option<u16>) -> Self {
+        match status {
+            Some(101 | 200..=299 | 304) => Self::Success,
+            None | Some(400 | 404 | 405 | 421 | 501 | 0..=199) => Self::Nothing,
+            Some(_) => Self::Failure,
+        }
+    }
+}
+
+impl Routes {
+    /// Nothing learned yet, and these APIs configured.
+    pub fn new(settings: Settings, apis: &[Api]) -> Result<Self, RouteError> {
+        let mut routes = Self {
+            settings,
+            other: OTHER.into(),
+            asterisk: "*".into(),
+            configured: Vec::new(),
+            scopes: Vec::new(),
+            hosts: HashMap::new(),
+            unearned_hosts: 0,
+            nodes: 0,
+            refused: Refused::default(),
+            collapses: 0,
+        };
+        routes.scopes.push(Scope::learned(routes.other.clone()));
+        for api in apis {
+            routes.configure(api)?;
+        }
+        Ok(routes)
+    }
+
+    /// The API and the route of an exchange that ended with this status.
+    ///
+    /// `host` is the Host field or `:authority`; an absolute-form target overrides it (RFC 9112 section 3.2.2).
+    pub fn resolve(
+        &mut self,
+        method: &str,
+        host: Option<&str>,
+        target: &str,
+        status: Option<u16>,
+    ) -> Resolved {
+        let evidence = Evidence::of(status);
+        let target = Target::of(method, target);
+        let name = HostName::of(target.authority().or(host));
+        let path = target.path();
+        let scope = self.scope(&name, path, evidence);
+        let Some(path) = path else {
+            let route = match target {
+                Target::Asterisk => self.asterisk.clone(),
+                _ => self.other.clone(),
+            };
+            return self.resolved(scope, route, false, false);
+        };
+        let (route, learned) = self.route(scope, path, evidence);
+        let public = self
+            .scopes
+            .get(scope)
+            .is_some_and(|scope| scope.is_public(method, path));
+        self.resolved(scope, route, learned, public)
+    }
+
+    /// How often a bound refused something.
+    pub fn refused(&self) -> Refused {
+        self.refused
+    }
+
+    /// How often a node's literals were replaced by `{id}`: the version of the learned templates.
+    pub fn collapses(&self) -> u64 {
+        self.collapses
+    }
+
+    /// Learned templates and trie nodes held, of all APIs.
+    pub fn size(&self) -> (usize, usize) {
+        let templates = self
+            .scopes
+            .iter()
+            .map(|scope| scope.learned.templates())
+            .sum();
+        (templates, self.nodes)
+    }
+
+    fn resolved(&self, scope: usize, route: Arc<str>, learned: bool, public: bool) -> Resolved {
+        let api = self
+            .scopes
+            .get(scope)
+            .map_or(&self.other, |scope| &scope.name);
+        Resolved {
+            api: api.clone(),
+            route,
+            learned,
+            public,
+        }
+    }
+
+    fn configure(&mut self, api: &Api) -> Result<(), RouteError> {
+        if self.scopes.iter().any(|scope| *scope.name == *api.name) {
+            return Err(RouteError::Duplicate {
+                name: api.name.clone(),
+            });
+        }
+        let scope = Scope::declared(api, self.settings.max_templates_per_host)?;
+        self.configured.push(Selector::of(api, self.scopes.len())?);
+        self.scopes.push(scope);
+        Ok(())
+    }
+
+    fn scope(&mut self, host: &HostName, path: Option<&str>, evidence: Evidence) -> usize {
+        let name = host.as_str();
+        let configured = self
+            .configured
+            .iter()
+            .filter_map(|api| api.matches(name, path).map(|rank| (rank, api.scope)))
+            .max_by_key(|&(rank, scope)| (rank, std::cmp::Reverse(scope)));
+        if let Some((_, scope)) = configured {
+            return scope;
+        }
+        let Some(name) = name else { return 0 };
+        if let Some(known) = self.hosts.get_mut(name) {
+            if !known.earned && evidence == Evidence::Success {
+                known.earned = true;
+                self.unearned_hosts -= 1;
+            }
+            return known.scope;
+        }
+        let earned = evidence == Evidence::Success;
+        // An eighth is for hosts that only ever failed: made-up Host fields must not use up the bound.
+        let full = self.hosts.len() >= self.settings.max_hosts
+            || (!earned && self.unearned_hosts >= (self.settings.max_hosts / 8).max(1));
+        if full {
+            self.refused.hosts += 1;
+            return 0;
+        }
+        // A host that has the name of a configured API would share its label.
+        let scope = match self.scopes.iter().position(|scope| *scope.name == *name) {
+            Some(scope) => scope,
+            None => {
+                self.scopes.push(Scope::learned(name.into()));
+                self.scopes.len() - 1
+            }
+        };
+        self.unearned_hosts += usize::from(!earned);
+        self.hosts.insert(name.into(), Host { scope, earned });
+        scope
+    }
+
+    fn route(&mut self, scope: usize, path: &str, evidence: Evidence) -> (Arc<str>, bool) {
+        let Some(scope) = self.scopes.get_mut(scope) else {
+            return (self.other.clone(), false);
+        };
+        if let Some(route) = scope.declared.find(path) {
+            return (route.clone(), false);
+        }
+        let known = scope.learned.find(path);
+        match (known, evidence) {
+            (Some((route, true)), _)
+            | (Some((route, _)), Evidence::Failure | Evidence::Nothing) => {
+                return (route.clone(), true);
+            }
+            (None, Evidence::Nothing) => return (self.other.clone(), false),
+            (_, Evidence::Success) | (None, Evidence::Failure) => {}
+        }
+        let bounds = Bounds {
+            templates: self.settings.max_templates_per_host,
+            unearned: (self.settings.max_templates_per_host / 8).max(1),
+            nodes: self
+                .settings
+                .max_nodes
+                .saturating_sub(self.nodes - scope.learned.nodes()),
+            children: self.settings.max_children,
+        };
+        let before = (scope.learned.nodes(), scope.learned.collapses());
+        let learned = scope
+            .learned
+            .learn(path, evidence == Evidence::Success, &bounds);
+        self.nodes = self.nodes - before.0 + scope.learned.nodes();
+        self.collapses += scope.learned.collapses() - before.1;
+        match learned {
+            Ok(route) => (route, true),
+            Err(refusal) => {
+                match refusal {
+                    Refusal::Templates => self.refused.templates += 1,
+                    Refusal::Nodes => self.refused.nodes += 1,
+                    Refusal::Path => self.refused.paths += 1,
+                }
+                (self.other.clone(), false)
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Numbers that the capture and the pipeline count themselves, as the exporter takes them.
+//!
+//! Label values are names from code, interfaces and ports: whoever fills this keeps them bounded.
+
+/// Counts since the start of the process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CaptureStats {
+    /// One for each interface and direction.
+    pub traffic: Vec<InterfaceTraffic>,
+    /// Events that the kernel side could not deliver: reason, count.
+    pub lost_events: Vec<(String, u64)>,
+    /// Bytes of observed HTTP connections that were acknowledged but never seen, outside known bodies.
+    pub missing_bytes: u64,
+    /// Connections held now: protocol, number.
+    pub connections: Vec<(&'static str, u64)>,
+    /// Connections that cannot be read: server port, reason, count.
+    pub opaque_connections: Vec<(u16, &'static str, u64)>,
+    /// What a bounded collection refused: stage, reason, count.
+    pub dropped: Vec<(&'static str, &'static str, u64)>,
+    /// Firings of TLS probes: library, count.
+    pub tls_probe_runs: Vec<(String, u64)>,
+    /// TLS handshakes: version, result, count.
+    pub tls_handshakes: Vec<(&'static str, &'static str, u64)>,
+    /// Run statistics of the kernel programs; empty while the kernel does not keep them.
+    pub programs: Vec<ProgramRuns>,
+}
+
+/// Packets and bytes of one interface in one direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceTraffic {
+    /// Interface name.
+    pub interface: String,
+    /// `ingress` or `egress`.
+    pub direction: &'static str,
+    /// Packets that the programs looked at.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Run statistics of one kernel program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProgramRuns {
+    /// Program name.
+    pub program: String,
+    /// Time spent. Nanoseconds.
+    pub nanoseconds: u64,
+    /// Number of runs.
+    pub runs: u64,
+}

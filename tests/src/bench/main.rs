@@ -1,0 +1,87 @@
+//! `cargo xtask bench`: what observing costs, as ratios and sums within one run, against the floors that are promised.
+//!
+//! Bias: what is compared runs in turns on the same machine, and the median of the pairs counts; a busy machine makes
+//! the figures worse, never better.
+
+mod capture;
+mod figures;
+mod hold;
+mod lab;
+mod memory;
+mod packet;
+mod replay;
+mod throughput;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::figures::Table;
+use crate::lab::Failure;
+
+/// Measure what observing costs.
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// nginx's throughput without and with the observer, and CPU time an exchange (root)
+    Throughput(throughput::Options),
+    /// Exchanges a second of `observer replay` on one core
+    Replay(replay::Options),
+    /// Memory at rest and with many open connections (root)
+    Memory(memory::Options),
+    /// Nanoseconds that the kernel programs take for each kind of packet (root)
+    Packet(packet::Options),
+    /// Open connections and keep them: a part of `memory`
+    #[command(hide = true)]
+    Hold(hold::Options),
+    /// Write the capture file of `replay`, to look at it with other tools
+    Capture {
+        /// The file
+        to: PathBuf,
+        /// Exchanges in it
+        #[arg(long, default_value_t = 1_000_000)]
+        exchanges: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    match measure(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether every floor was met.
+fn measure(arguments: &Arguments) -> Result<bool, Failure> {
+    let table = match &arguments.what {
+        Some(What::Hold(options)) => return hold::connections(options).map(|()| true),
+        Some(What::Capture { to, exchanges }) => {
+            return capture::write(to, *exchanges).map(|()| true);
+        }
+        Some(What::Throughput(options)) => throughput::measure(options)?,
+        Some(What::Replay(options)) => replay::measure(options)?,
+        Some(What::Memory(options)) => memory::measure(options)?,
+        Some(What::Packet(options)) => packet::measure(options)?,
+        None => {
+            let mut all = Table::default();
+            all.extend(replay::measure(&replay::Options::default())?);
+            all.extend(throughput::measure(&throughput::Options::default())?);
+            all.extend(memory::measure(&memory::Options::default())?);
+            all.extend(packet::measure(&packet::Options::default())?);
+            all
+        }
+    };
+    print!("{table}");
+    Ok(table.is_met())
+}

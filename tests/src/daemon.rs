@@ -1,0 +1,213 @@
+//! The daemon under test, with a configuration, a registry and a pepper of its own.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::metrics::Metrics;
+use crate::namespace::Namespace;
+use crate::process::{Process, finish, run, wait_for};
+use crate::require::binary;
+
+/// The registered keys and who they belong to.
+pub const KEYS: [(&str, &str); 5] = [
+    ("sk_live_acme_7d1f0a9c55e2", "acme"),
+    ("sk_live_beta_0b3c9e2277aa", "beta"),
+    ("sk_live_corp_61ab44d0f19e", "corp"),
+    ("sk_live_delta_f00c7712abed", "delta"),
+    ("sk_live_echo_93ce10b8d2f4", "echo"),
+];
+/// A key that the registry does not have.
+pub const STRANGER: &str = "sk_live_nobody_2c2c2c2c2c2c";
+
+const LISTEN: &str = "127.0.0.1:9464";
+
+/// A folder with everything that the daemon reads.
+#[derive(Debug)]
+pub struct Setup {
+    folder: TempDir,
+}
+
+impl Setup {
+    /// Writes the configuration: `capture` are lines of its section, `more` is added at the end.
+    pub fn new(capture: &str, more: &str) -> Self {
+        let folder = TempDir::new().expect("making a folder");
+        let setup = Self { folder };
+        let place = |name: &str| setup.path(name).display().to_string();
+        let text = format!(
+            "[capture]\n{capture}\n[identity]\nregistry = \"{}\"\npepper_file = \"{}\"\n{more}\n\
+             [ledger]\npath = \"{}\"\n[control]\nsocket = \"{}\"\n[metrics]\nlisten = \"{LISTEN}\"\n",
+            place("registry.d"),
+            place("pepper"),
+            place("ledger.sqlite"),
+            place("observer.sock"),
+        );
+        fs::write(setup.config(), text).expect("writing the configuration");
+        fs::create_dir(setup.path("registry.d")).expect("making the registry's folder");
+        let registry: String = KEYS
+            .iter()
+            .map(|(key, consumer)| {
+                format!(
+                    "[[account]]\nid = \"{consumer}\"\n[[account.app]]\nid = \"{consumer}-app\"\n\
+                     [[account.app.key]]\nid = \"{consumer}-key\"\nfp = \"{}\"\n",
+                    setup.fingerprint(key)
+                )
+            })
+            .collect();
+        fs::write(setup.path("registry.d/keys.toml"), registry).expect("writing the registry");
+        setup
+    }
+
+    /// A file of this folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.path("observer.toml")
+    }
+
+    /// The fingerprint of a key, as the command prints it.
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub fn fingerprint(&self, key: &str) -> String {
+        let mut command = Command::new(binary());
+        command
+            .args(["keys", "fingerprint", "--config"])
+            .arg(self.config());
+        let output = finish(&mut command, key.as_bytes());
+        assert!(output.status.success(), "keys fingerprint: {output:?}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// Starts the daemon in a namespace and waits until it is ready.
+    pub fn start<'a>(&'a self, namespace: &'a Namespace) -> Daemon<'a> {
+        let log = fs::File::create(self.path("stderr")).expect("making the log");
+        let mut command = namespace.command(&binary().display().to_string());
+        command
+            .args(["run", "--config"])
+            .arg(self.config())
+            .arg("--records")
+            .arg(self.path("records"))
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stderr(log);
+        let mut daemon = Daemon {
+            process: Process::start(&mut command),
+            namespace,
+            setup: self,
+        };
+        wait_for("the daemon to be ready", Duration::from_secs(20), || {
+            assert!(daemon.process.is_running(), "{}", daemon.log());
+            (daemon.get("/healthz")?.0 == 200).then_some(())
+        });
+        daemon
+    }
+
+    /// Replays captures with this configuration and returns the records.
+    pub fn replay(&self, capture: &Path) -> Vec<Value> {
+        let records = self.path("replayed");
+        run(Command::new(binary())
+            .arg("replay")
+            .arg(capture)
+            .arg("--config")
+            .arg(self.config())
+            .arg("--records")
+            .arg(&records));
+        lines(&records)
+    }
+}
+
+/// A running daemon. Dropping it kills it.
+#[derive(Debug)]
+pub struct Daemon<'a> {
+    /// The process.
+    pub process: Process,
+    namespace: &'a Namespace,
+    setup: &'a Setup,
+}
+
+impl Daemon<'_> {
+    /// Status and content of a page of the listener; `None` while it does not answer.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        self.namespace.inside(|| {
+            let mut stream = TcpStream::connect(LISTEN).ok()?;
+            stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+            write!(
+                stream,
+                "GET {path} HTTP/1.1\r\nHost: {LISTEN}\r\nConnection: close\r\n\r\n"
+            )
+            .ok()?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).ok()?;
+            let (head, body) = answer.split_once("\r\n\r\n")?;
+            let status = head.split(' ').nth(1)?.parse().ok()?;
+            Some((status, body.to_owned()))
+        })
+    }
+
+    /// The metrics.
+    ///
+    /// # Panics
+    /// When the daemon does not answer.
+    pub fn metrics(&self) -> Metrics {
+        let (status, page) = self.get("/metrics").expect("the daemon answers");
+        assert_eq!(status, 200, "{page}");
+        Metrics::parse(&page)
+    }
+
+    /// What it wrote to standard error.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.setup.path("stderr")).unwrap_or_default()
+    }
+
+    /// Stops it as an operator would and returns its records.
+    ///
+    /// # Panics
+    /// When it does not stop cleanly.
+    pub fn stop(mut self) -> Vec<Value> {
+        assert!(self.process.stop(Signal::TERM), "{}", self.log());
+        lines(&self.setup.path("records"))
+    }
+
+    /// Fails unless everything was seen: nothing lost, nothing missing, completeness 1.
+    ///
+    /// # Panics
+    /// When something was not seen.
+    pub fn assert_complete(&self) {
+        let metrics = self.metrics();
+        let trouble: Vec<_> = metrics
+            .0
+            .iter()
+            .filter(|sample| match sample.name.as_str() {
+                "observer_capture_lost_events_total"
+                | "observer_capture_missing_bytes_total"
+                | "observer_pipeline_dropped_total"
+                | "observer_series_overflow_total" => sample.value != 0.0,
+                "observer_capture_completeness_ratio" => sample.value != 1.0,
+                _ => false,
+            })
+            .collect();
+        assert!(trouble.is_empty(), "not everything was seen: {trouble:#?}");
+    }
+}
+
+/// The lines of a file of JSON.
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("reading {}: {error}", path.display()));
+    text.lines()
+        .map(|line| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("no record: {line}: {error}"))
+        })
+        .collect()
+}

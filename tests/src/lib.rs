@@ -1,0 +1,19 @@
+//! What the tests share: namespaces, real servers and clients, and the daemon that watches them.
+//!
+//! Everything a test starts ends with the value that holds it, by process id and by name; two tests share nothing.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on stops with what went wrong"
+)]
+
+pub mod daemon;
+pub mod haproxy;
+pub mod metrics;
+pub mod namespace;
+pub mod nginx;
+pub mod process;
+pub mod require;
+pub mod tally;
+pub mod traffic;

@@ -1,0 +1,60 @@
+//! Whether a test can run here.
+//!
+//! Where everything is required (`OBSERVER_REQUIRE=all`) a missing thing is a failure; elsewhere it is said aloud.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use std::os::unix::fs::MetadataExt;
+
+/// Whether this process is root and every program is installed.
+///
+/// # Panics
+/// When one is missing and `OBSERVER_REQUIRE` is set.
+pub fn require(programs: &[&str]) -> bool {
+    let mut missing = Vec::new();
+    if fs::metadata("/proc/self").map_or(u32::MAX, |entry| entry.uid()) != 0 {
+        missing.push("root".to_owned());
+    }
+    for program in programs {
+        if find(program).is_none() {
+            missing.push((*program).to_owned());
+        }
+    }
+    if !binary().exists() {
+        missing.push(format!("{} (cargo xtask build)", binary().display()));
+    }
+    if missing.is_empty() {
+        return true;
+    }
+    let missing = missing.join(", ");
+    assert!(
+        env::var_os("OBSERVER_REQUIRE").is_none(),
+        "required and missing: {missing}"
+    );
+    eprintln!("skipped: missing {missing}");
+    false
+}
+
+/// Where a program lies, on PATH or in the folders for administrators.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(env::split_paths(&path))
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}
+
+/// The daemon's binary: `OBSERVER_BIN`, else what `cargo xtask build` leaves.
+pub fn binary() -> PathBuf {
+    if let Some(binary) = env::var_os("OBSERVER_BIN") {
+        return binary.into();
+    }
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        PathBuf::from,
+    );
+    target.join("release/observer")
+}

@@ -1,0 +1,120 @@
+//! Two ways to count the same requests, brought into one form and compared.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::daemon::KEYS;
+use crate::metrics::Metrics;
+use crate::nginx::Logged;
+
+/// How long two ways of counting may take to agree.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Number of requests by consumer, method, route and status.
+pub type Tally = BTreeMap<[String; 4], u64>;
+
+/// What the daemon counted as usage, of all APIs.
+pub fn of_metrics(metrics: &Metrics) -> Tally {
+    let mut tally = Tally::new();
+    for sample in metrics.family("observer_http_requests_total") {
+        let row = ["consumer", "method", "route", "status"].map(|label| sample.label(label).into());
+        *tally.entry(row).or_default() += sample.value as u64;
+    }
+    tally
+}
+
+/// What nginx counted.
+pub fn of_log(log: &[Logged]) -> Tally {
+    let mut tally = Tally::new();
+    for line in log {
+        let status = line
+            .status
+            .map_or_else(|| "none".to_owned(), |status| status.to_string());
+        let row = [
+            consumer(&line.key).to_owned(),
+            method(&line.method).to_owned(),
+            route(&line.uri, line.status),
+            status,
+        ];
+        *tally.entry(row).or_default() += 1;
+    }
+    tally
+}
+
+/// The rows that were answered.
+pub fn answered(mut tally: Tally) -> Tally {
+    tally.retain(|[_, _, _, status], _| status != "none");
+    tally
+}
+
+/// Whom a key belongs to.
+pub fn consumer(key: &str) -> &'static str {
+    match key {
+        "" => "__unkeyed__",
+        key => KEYS
+            .iter()
+            .find(|(known, _)| *known == key)
+            .map_or("__unregistered__", |(_, consumer)| consumer),
+    }
+}
+
+/// The contract's label: methods that are not registered share one.
+fn method(method: &str) -> &str {
+    match method {
+        "GET" | "HEAD" | "POST" | "PUT" | "DELETE" => method,
+        _ => "_OTHER",
+    }
+}
+
+/// The route that is to be learned from what nginx answers: what it does not have is `__other__`.
+fn route(uri: &str, status: Option<u16>) -> String {
+    let path = uri.split('?').next().unwrap_or_default();
+    if matches!(status, None | Some(400 | 404)) {
+        return "__other__".to_owned();
+    }
+    path.split('/')
+        .map(|segment| {
+            let number = !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
+            if number { "{id}" } else { segment }
+        })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+/// Waits until two ways of counting agree, and returns what they agree on.
+///
+/// # Panics
+/// With what differs, when they do not agree in time.
+pub fn agree(mut observe: impl FnMut() -> Tally, mut log: impl FnMut() -> Tally) -> Tally {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let (observed, logged) = (observe(), log());
+        if observed == logged {
+            return logged;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{}",
+            difference(&observed, &logged)
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The rows in which two tallies differ, for a person to read.
+fn difference(observed: &Tally, logged: &Tally) -> String {
+    let mut text = String::from("consumer method route status: observed, logged\n");
+    let mut rows: Vec<_> = observed.keys().chain(logged.keys()).collect();
+    rows.sort();
+    rows.dedup();
+    for row in rows {
+        let count = |tally: &Tally| tally.get(row).copied().unwrap_or(0);
+        let (seen, wanted) = (count(observed), count(logged));
+        if seen != wanted {
+            let _ = writeln!(text, "{}: {seen}, {wanted}", row.join(" "));
+        }
+    }
+    text
+}
