@@ -130,7 +130,7 @@ pub fn count_packet(interface: u32, egress: bool, bytes: u32) {
 /// Whether a connection's ports are among those to look at.
 #[inline(always)]
 pub fn is_wanted(flow: &FlowKey) -> bool {
-    PORT_FILTER.load() == 0 || is_listed(flow.low.port) || is_listed(flow.high.port)
+    PORT_FILTER.load() == 0 || is_listed(flow.low().port) || is_listed(flow.high().port)
 }
 
 #[inline(always)]

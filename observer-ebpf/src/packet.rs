@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::generated::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use observer_ebpf::wire::Packet;
+use observer_ebpf::wire::{Loaded, Packet};
 
 /// A packet whose bytes can be copied out at a length known only at run time.
 pub trait Source: Packet + EbpfContext {
@@ -63,7 +63,7 @@ impl Packet for Skb<'_> {
     }
 
     #[inline(always)]
-    fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+    fn load<const N: usize>(&self, offset: u32) -> Option<Loaded<N>> {
         load(self, offset)
     }
 }
@@ -84,7 +84,7 @@ impl Packet for Frame<'_> {
     }
 
     #[inline(always)]
-    fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+    fn load<const N: usize>(&self, offset: u32) -> Option<Loaded<N>> {
         load(self, offset)
     }
 }
@@ -98,9 +98,9 @@ impl Source for Frame<'_> {
 }
 
 #[inline(always)]
-fn load<P: Source, const N: usize>(packet: &P, offset: u32) -> Option<[u8; N]> {
+fn load<P: Source, const N: usize>(packet: &P, offset: u32) -> Option<Loaded<N>> {
     // Not zeroed first: on the BPF target that is a loop over bytes.
-    let mut bytes = MaybeUninit::<[u8; N]>::uninit();
+    let mut bytes = MaybeUninit::<Loaded<N>>::uninit();
     // SAFETY: `bytes` has room for N bytes, and the helper that succeeds has written all of them.
     unsafe {
         packet

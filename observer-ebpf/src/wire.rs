@@ -11,8 +11,12 @@ pub trait Packet {
     fn length(&self) -> u32;
 
     /// `N` bytes at an offset; `None` when they are not all there.
-    fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]>;
+    fn load<const N: usize>(&self, offset: u32) -> Option<Loaded<N>>;
 }
+
+/// Bytes of a packet. Aligned, so that the kernel side takes a field of theirs in one load.
+#[repr(C, align(8))]
+pub struct Loaded<const N: usize>(pub [u8; N]);
 
 /// What a packet of a link begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +86,7 @@ const EXTENSIONS: u32 = 8;
 pub fn walk<P: Packet>(packet: &P, link: Link, found: &mut TcpSegment) -> Walk {
     match link {
         Link::Ip => {
-            let Some([first]) = packet.load::<1>(0) else {
+            let Some(Loaded([first])) = packet.load(0) else {
                 return Walk::Truncated;
             };
             match first >> 4 {
@@ -92,14 +96,14 @@ pub fn walk<P: Packet>(packet: &P, link: Link, found: &mut TcpSegment) -> Walk {
             }
         }
         Link::Ethernet => {
-            let Some([high, low]) = packet.load::<2>(12) else {
+            let Some(Loaded([high, low])) = packet.load(12) else {
                 return Walk::Truncated;
             };
             let mut ethertype = u16::from_be_bytes([high, low]);
             let mut at = 14;
             let mut tags = 0;
             while (ethertype == VLAN || ethertype == QINQ) && tags < 2 {
-                let Some([_, _, high, low]) = packet.load::<4>(at) else {
+                let Some(Loaded([_, _, high, low])) = packet.load(at) else {
                     return Walk::Truncated;
                 };
                 ethertype = u16::from_be_bytes([high, low]);
@@ -118,7 +122,7 @@ pub fn walk<P: Packet>(packet: &P, link: Link, found: &mut TcpSegment) -> Walk {
 /// RFC 791 section 3.1.
 #[inline(always)]
 fn ipv4<P: Packet>(packet: &P, at: u32, found: &mut TcpSegment) -> Walk {
-    let Some(head) = packet.load::<20>(at) else {
+    let Some(Loaded(head)) = packet.load::<20>(at) else {
         return Walk::Truncated;
     };
     let header = u32::from(head[0] & 0x0f) * 4;
@@ -155,7 +159,7 @@ fn ipv4<P: Packet>(packet: &P, at: u32, found: &mut TcpSegment) -> Walk {
 /// RFC 8200 sections 3 and 4.
 #[inline(always)]
 fn ipv6<P: Packet>(packet: &P, at: u32, found: &mut TcpSegment) -> Walk {
-    let Some(head) = packet.load::<40>(at) else {
+    let Some(Loaded(head)) = packet.load::<40>(at) else {
         return Walk::Truncated;
     };
     if head[0] >> 4 != 6 {
@@ -179,7 +183,7 @@ fn ipv6<P: Packet>(packet: &P, at: u32, found: &mut TcpSegment) -> Walk {
         let step = match next {
             // Hop-by-hop options, routing, destination options.
             0 | 43 | 60 => {
-                let Some([following, units]) = packet.load::<2>(here) else {
+                let Some(Loaded([following, units])) = packet.load(here) else {
                     return Walk::Truncated;
                 };
                 next = following;
@@ -187,7 +191,7 @@ fn ipv6<P: Packet>(packet: &P, at: u32, found: &mut TcpSegment) -> Walk {
             }
             // Authentication header (RFC 4302 section 2.2): units of four bytes, less two.
             51 => {
-                let Some([following, units]) = packet.load::<2>(here) else {
+                let Some(Loaded([following, units])) = packet.load(here) else {
                     return Walk::Truncated;
                 };
                 next = following;
@@ -195,7 +199,7 @@ fn ipv6<P: Packet>(packet: &P, at: u32, found: &mut TcpSegment) -> Walk {
             }
             // Fragment: an atomic one (RFC 6946) is a whole packet.
             44 => {
-                let Some([following, _, high, low]) = packet.load::<4>(here) else {
+                let Some(Loaded([following, _, high, low])) = packet.load(here) else {
                     return Walk::Truncated;
                 };
                 if u16::from_be_bytes([high, low]) & 0xfff9 != 0 {
@@ -238,7 +242,7 @@ fn segment<P: Packet>(
     mut to: Endpoint,
     found: &mut TcpSegment,
 ) -> Walk {
-    let Some(head) = packet.load::<20>(at) else {
+    let Some(Loaded(head)) = packet.load::<20>(at) else {
         return Walk::Truncated;
     };
     let header = u32::from(head[12] >> 4) * 4;

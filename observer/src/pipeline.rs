@@ -414,12 +414,12 @@ impl Rules {
     fn count_opaque(&mut self, header: &EventHeader, reason: &'static str) {
         let flow = &header.flow;
         let port = if header.has(flags::LOW_ACCEPTED) {
-            flow.low.port
+            flow.low().port
         } else if header.has(flags::HIGH_ACCEPTED) {
-            flow.high.port
+            flow.high().port
         } else {
             // Not seen from the start: servers listen on the lower port in nearly every case.
-            flow.low.port.min(flow.high.port)
+            flow.low().port.min(flow.high().port)
         };
         let known = self.counts.opaque.contains_key(&(port, reason))
             || self.counts.opaque.len() < OPAQUE_PORTS;

@@ -47,12 +47,12 @@ impl<'a> Segment<'a> {
 
 /// The address of one end of a connection; IPv4 where it is a mapped one.
 pub fn address(endpoint: &Endpoint) -> SocketAddr {
-    let ip = IpAddr::V6(Ipv6Addr::from(endpoint.address)).to_canonical();
+    let ip = IpAddr::V6(Ipv6Addr::from(endpoint.address())).to_canonical();
     SocketAddr::new(ip, endpoint.port)
 }
 
 /// Both ends of a connection, `high` first where the high one is asked for first.
 pub fn ends(flow: &FlowKey, high_first: bool) -> (SocketAddr, SocketAddr) {
-    let (low, high) = (address(&flow.low), address(&flow.high));
+    let (low, high) = (address(&flow.low()), address(&flow.high()));
     if high_first { (high, low) } else { (low, high) }
 }

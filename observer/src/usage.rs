@@ -200,13 +200,17 @@ impl Fingerprint {
 
 impl fmt::Write for Fingerprint {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            let end = self.length + character.len_utf8();
-            let room = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
-            character.encode_utf8(room);
+        let fits = text.floor_char_boundary(self.bytes.len() - self.length);
+        let end = self.length + fits;
+        if let Some((room, text)) = self.bytes.get_mut(self.length..end).zip(text.get(..fits)) {
+            room.copy_from_slice(text.as_bytes());
             self.length = end;
         }
-        Ok(())
+        if fits < text.len() {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -1,23 +1,24 @@
 //! Names of connections, and what userspace tells the kernel about one.
 
 /// One end of a connection. IPv4 addresses are mapped into IPv6 (RFC 4291 section 2.5.5.2).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// Address in network order.
-    pub address: [u8; 16],
+    /// The address's bytes, eight to a word: compared and copied in the kernel, where bytes would be a loop.
+    words: [u64; 2],
     /// Port in host order.
     pub port: u16,
 }
 
-/// A connection by its two ends, the lower one first, so that both directions have one name.
+/// A connection by its two ends in an order of their own, so that both directions have one name.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowKey {
-    /// The end that compares lower.
-    pub low: Endpoint,
-    /// The other end.
-    pub high: Endpoint,
+    low: [u64; 2],
+    high: [u64; 2],
+    low_port: u16,
+    high_port: u16,
+    /// Always zero.
+    reserved: u32,
 }
 
 impl Endpoint {
@@ -26,7 +27,7 @@ impl Endpoint {
     pub const fn v4(address: [u8; 4], port: u16) -> Self {
         let [a, b, c, d] = address;
         Self {
-            address: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d],
+            words: [0, u64::from_ne_bytes([0, 0, 0xff, 0xff, a, b, c, d])],
             port,
         }
     }
@@ -34,23 +35,25 @@ impl Endpoint {
     /// The address of an IPv6 host.
     #[inline(always)]
     pub const fn v6(address: [u8; 16], port: u16) -> Self {
-        Self { address, port }
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address;
+        Self {
+            words: [
+                u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+                u64::from_ne_bytes([i, j, k, l, m, n, o, p]),
+            ],
+            port,
+        }
     }
 
-    /// The address as two words in an order of its own; compared in the kernel, where `memcmp` is a loop.
-    #[inline(always)]
-    fn words(&self) -> (u64, u64) {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.address;
-        (
-            u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-            u64::from_be_bytes([i, j, k, l, m, n, o, p]),
-        )
+    /// The address in network order.
+    pub fn address(&self) -> [u8; 16] {
+        joined(self.words)
     }
 }
 
 impl FlowKey {
     /// Bytes of the key in a map.
-    pub const SIZE: usize = 36;
+    pub const SIZE: usize = 40;
 
     /// The name of the connection between two ends, and whether `from` is the high one.
     #[inline(always)]
@@ -63,7 +66,7 @@ impl FlowKey {
     /// Makes this the name of the connection between two ends; says whether `from` is the high one.
     #[inline(always)]
     pub fn set(&mut self, from: Endpoint, to: Endpoint) -> bool {
-        let ((from_top, from_bottom), (to_top, to_bottom)) = (from.words(), to.words());
+        let ([from_top, from_bottom], [to_top, to_bottom]) = (from.words, to.words);
         let from_is_high = if from_top != to_top {
             from_top > to_top
         } else if from_bottom != to_bottom {
@@ -71,62 +74,72 @@ impl FlowKey {
         } else {
             from.port > to.port
         };
-        if from_is_high {
-            self.low = to;
-            self.high = from;
-        } else {
-            self.low = from;
-            self.high = to;
-        }
+        let (low, high) = if from_is_high { (to, from) } else { (from, to) };
+        (self.low, self.low_port) = (low.words, low.port);
+        (self.high, self.high_port) = (high.words, high.port);
         from_is_high
+    }
+
+    /// The end that comes first.
+    #[inline(always)]
+    pub fn low(&self) -> Endpoint {
+        Endpoint {
+            words: self.low,
+            port: self.low_port,
+        }
+    }
+
+    /// The other end.
+    #[inline(always)]
+    pub fn high(&self) -> Endpoint {
+        Endpoint {
+            words: self.high,
+            port: self.high_port,
+        }
     }
 
     /// A number that spreads connections over shards. Both directions agree on it.
     #[inline(always)]
     pub fn spread(&self) -> u32 {
-        let (low, high) = (self.low.words(), self.high.words());
-        let ports = (u64::from(self.low.port) << 16) | u64::from(self.high.port);
-        let mixed = (low.0 ^ high.0 ^ low.1.rotate_left(32) ^ high.1 ^ ports)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 40) as u32
+        let ports = (u64::from(self.low_port) << 16) | u64::from(self.high_port);
+        let addresses = self.low[0] ^ self.high[0] ^ self.low[1].rotate_left(32) ^ self.high[1];
+        ((addresses ^ ports).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32
     }
 
     /// The bytes of the key in a map.
     pub fn to_bytes(self) -> [u8; Self::SIZE] {
-        let mut bytes = [0; Self::SIZE];
-        let mut put = |at: usize, value: &[u8]| {
-            if let Some(place) = bytes.get_mut(at..at + value.len()) {
-                place.copy_from_slice(value);
-            }
-        };
-        put(0, &self.low.address);
-        put(16, &self.low.port.to_ne_bytes());
-        put(18, &self.high.address);
-        put(34, &self.high.port.to_ne_bytes());
-        bytes
+        let ports = u64::from_ne_bytes({
+            let ([a, b], [c, d]) = (self.low_port.to_ne_bytes(), self.high_port.to_ne_bytes());
+            [a, b, c, d, 0, 0, 0, 0]
+        });
+        joined([self.low[0], self.low[1], self.high[0], self.high[1], ports])
     }
 
     /// The key whose bytes these are; any bytes are some key.
     pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Self {
-        let endpoint = |at: usize| {
-            let mut address = [0; 16];
-            let mut port = [0; 2];
-            if let Some(part) = bytes.get(at..at + 16) {
-                address.copy_from_slice(part);
-            }
-            if let Some(part) = bytes.get(at + 16..at + 18) {
-                port.copy_from_slice(part);
-            }
-            Endpoint {
-                address,
-                port: u16::from_ne_bytes(port),
-            }
-        };
+        let mut words = [0; Self::SIZE / 8];
+        for (word, part) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u64::from_ne_bytes(*part);
+        }
+        let [low_top, low_bottom, high_top, high_bottom, ports] = words;
+        let [a, b, c, d, ..] = ports.to_ne_bytes();
         Self {
-            low: endpoint(0),
-            high: endpoint(18),
+            low: [low_top, low_bottom],
+            high: [high_top, high_bottom],
+            low_port: u16::from_ne_bytes([a, b]),
+            high_port: u16::from_ne_bytes([c, d]),
+            reserved: 0,
         }
     }
+}
+
+/// The bytes of words as they lie in memory; `BYTES` is eight times `WORDS`.
+fn joined<const WORDS: usize, const BYTES: usize>(words: [u64; WORDS]) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    for (place, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+        *place = word.to_ne_bytes();
+    }
+    bytes
 }
 
 /// What userspace knows about a connection's bodies, so that they need not be copied.
@@ -142,14 +155,7 @@ pub struct Hint {
 impl Hint {
     /// The bytes of the value in a map.
     pub fn to_bytes(self) -> [u8; 24] {
-        let mut bytes = [0; 24];
-        for (place, word) in bytes
-            .chunks_exact_mut(8)
-            .zip([self.birth, self.skip[0], self.skip[1]])
-        {
-            place.copy_from_slice(&word.to_ne_bytes());
-        }
-        bytes
+        joined([self.birth, self.skip[0], self.skip[1]])
     }
 }
 
@@ -166,7 +172,9 @@ mod tests {
         let ((there, there_high), (back, back_high)) = (FlowKey::new(a, b), FlowKey::new(b, a));
         assert_eq!(there, back);
         assert_ne!(there_high, back_high);
-        assert_eq!(there.low, a);
+        let ends = [there.low(), there.high()];
+        assert!(ends.contains(&a) && ends.contains(&b));
+        assert_eq!(a.address()[10..], [0xff, 0xff, 10, 0, 0, 1]);
         assert_eq!(FlowKey::from_bytes(&there.to_bytes()), there);
     }
 }

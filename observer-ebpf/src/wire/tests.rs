@@ -19,8 +19,12 @@ impl Packet for Bytes<'_> {
         self.length
     }
 
-    fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
-        self.bytes.get(offset as usize..)?.first_chunk().copied()
+    fn load<const N: usize>(&self, offset: u32) -> Option<Loaded<N>> {
+        self.bytes
+            .get(offset as usize..)?
+            .first_chunk()
+            .copied()
+            .map(Loaded)
     }
 }
 

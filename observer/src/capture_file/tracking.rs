@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use observer_ebpf::abi::{EventHeader, FlowKey, Hint};
 use observer_ebpf::sign::{self, LEAD, Sign};
 use observer_ebpf::track::{self, Decision, Flow, Relation};
-use observer_ebpf::wire::{self, Packet, TcpSegment, Walk, tcp};
+use observer_ebpf::wire::{self, Loaded, Packet, TcpSegment, Walk, tcp};
 
 use super::Captured;
 use crate::segment::Segment;
@@ -29,8 +29,12 @@ impl Packet for Captured<'_> {
         self.length
     }
 
-    fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
-        self.bytes.get(offset as usize..)?.first_chunk().copied()
+    fn load<const N: usize>(&self, offset: u32) -> Option<Loaded<N>> {
+        self.bytes
+            .get(offset as usize..)?
+            .first_chunk()
+            .copied()
+            .map(Loaded)
     }
 }
 
