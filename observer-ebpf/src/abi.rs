@@ -8,6 +8,10 @@ pub use counters::{COUNTERS, Counter, LinkTotals};
 pub use event::{DecodeError, EventHeader, Kind, flags};
 pub use flow::{Endpoint, FlowKey, Hint};
 
+/// Version of everything that stays pinned in the kernel over a restart: layouts, names and meanings. Another one's maps are
+/// never taken up.
+pub const VERSION: u32 = 1;
+
 /// Ring buffers that segments are spread over, by connection. Both directions of a connection use the same one, so that
 /// a request stands in it before its response.
 pub const SHARDS: usize = 4;
@@ -26,8 +30,17 @@ pub mod map {
     pub const LINKS: &str = "LINKS";
     /// Bitmap of the ports to look at, 64 a word; only read while `PORT_FILTER` is 1.
     pub const PORTS: &str = "PORTS";
+    /// Sockets that are connecting: their address in the kernel to the process.
+    pub const CONNECTING: &str = "CONNECTING";
     /// Connections that a process of this host opened: [`super::FlowKey`] to the process.
     pub const CLIENTS: &str = "CLIENTS";
+    /// One `u64`: until when the programs look at packets, in nanoseconds of the monotonic clock. Zero: they do not.
+    pub const LEASE: &str = "LEASE";
+    /// Those that stay pinned over a restart.
+    pub const PINNED: [&str; 12] = [
+        RINGS[0], RINGS[1], RINGS[2], RINGS[3], FLOWS, HINTS, COUNTERS, LINKS, PORTS, CONNECTING,
+        CLIENTS, LEASE,
+    ];
 }
 
 /// Names of the read-only settings of the object.
@@ -36,7 +49,7 @@ pub mod setting {
     pub const PORT_FILTER: &str = "PORT_FILTER";
     /// `u32`: number of shards in use less one; a power of two less one.
     pub const SHARD_MASK: &str = "SHARD_MASK";
-    /// `u64`: bytes in a ring past which its reader is woken up.
+    /// `u64`, a power of two: bytes of events after which the reader of a ring is woken up.
     pub const WAKE_AT: &str = "WAKE_AT";
 }
 

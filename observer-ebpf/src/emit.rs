@@ -1,6 +1,6 @@
 //! Putting events into rings. What finds no room is counted, and the next event of its direction says so.
 
-use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP, BPF_RB_PROD_POS};
 use aya_ebpf::maps::RingBuf;
 use observer_ebpf::abi::{Counter, EventHeader};
 
@@ -60,7 +60,9 @@ fn reserve<P: Source, const N: usize>(
     }
     // SAFETY: as above.
     unsafe { (&raw mut (*place).header.copied).write(copied) };
-    let wake = wake || ring.query(u64::from(BPF_RB_AVAIL_DATA)) > maps::wake_at();
+    // Once for every so many bytes: the reader releases events in batches, so that how much waits says nothing.
+    let end = ring.query(u64::from(BPF_RB_PROD_POS));
+    let wake = wake || end & (maps::wake_at() - 1) < size_of::<Event<N>>() as u64;
     entry.submit(u64::from(if wake {
         BPF_RB_FORCE_WAKEUP
     } else {

@@ -71,6 +71,9 @@ pub static CONNECTING: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1 << 
 #[map]
 pub static CLIENTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 16, 0);
 
+#[map]
+static LEASE: Array<u64> = Array::with_max_entries(1, 0);
+
 #[unsafe(no_mangle)]
 static PORT_FILTER: Global<u8> = Global::new(0);
 #[unsafe(no_mangle)]
@@ -89,10 +92,29 @@ pub fn ring(flow: &FlowKey) -> &'static RingBuf {
     }
 }
 
-/// Bytes in a ring past which its reader is woken up.
+/// Bytes of events after which the reader of a ring is woken up.
 #[inline(always)]
 pub fn wake_at() -> u64 {
     WAKE_AT.load()
+}
+
+/// Whether the daemon still wants to see packets, or did so a short time ago.
+#[inline(always)]
+pub fn is_leased() -> bool {
+    LEASE.get(0).is_some_and(|until| *until != 0)
+}
+
+/// Lets the programs rest when the lease has run out at this time: the daemon is gone for long.
+#[inline(always)]
+pub fn check_lease(now: u64) {
+    if let Some(until) = LEASE.get_ptr_mut(0) {
+        // SAFETY: one aligned word, written as a whole; a renewal that is overwritten here comes again.
+        unsafe {
+            if *until < now {
+                *until = 0;
+            }
+        }
+    }
 }
 
 /// Adds to a counter of this processor.

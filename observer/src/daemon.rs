@@ -6,10 +6,13 @@ mod doctor;
 mod failure;
 mod host;
 mod keys;
+mod reading;
 mod replay;
+mod report;
 mod rules;
 mod run;
 mod statistics;
+mod usage;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -46,6 +49,16 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
             if !doctor::doctor(&arguments)? {
                 return Ok(ExitCode::from(1));
             }
+        }
+        Command::Usage(arguments) => usage::usage(&arguments)?,
+        Command::Unpin { config } => {
+            let config = rules::load_config(config.as_deref())?;
+            let removed = run::unpin(&config)?;
+            print(if removed == 0 {
+                "nothing is pinned\n"
+            } else {
+                "removed what was pinned\n"
+            })?;
         }
         Command::Keys {
             command: cli::Keys::Fingerprint { config },

@@ -21,6 +21,7 @@ pub use connection::Connection;
 pub use detect::{Start, detect};
 pub use exchange::{Cut, Exchange, Malformed, Uncertain};
 
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
 /// Which end of a connection sent something.
@@ -52,7 +53,7 @@ pub struct Limits {
 }
 
 /// HTTP version of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Version {
     /// HTTP/1.0
     Http10,

@@ -17,6 +17,7 @@ pub use fingerprint::{Fingerprint, Fingerprinter, Pepper};
 pub use registry::{KeyEntry, KeyState, Registry, RegistryError};
 pub use target::TargetPrivacy;
 
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -55,7 +56,7 @@ impl Default for IdentitySettings {
 }
 
 /// Who a request is counted to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Consumer {
     /// An account's id.
     Registered(Arc<str>),
@@ -86,7 +87,7 @@ impl fmt::Display for Consumer {
 }
 
 /// The credential that a request is attributed by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// Its kind.
     pub scheme: Scheme,
@@ -99,7 +100,7 @@ pub struct Credential {
 }
 
 /// Whose a request is, as far as its head tells. The application has not had its say yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attribution {
     /// Who it is counted to.
     pub consumer: Consumer,

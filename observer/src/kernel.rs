@@ -1,13 +1,15 @@
 //! The live kernel: loads the programs, attaches them to interfaces, reads what they deliver.
 //!
-//! Only sees. What it attaches goes away with the process: every attachment is a link that the kernel drops with its
-//! last descriptor (below Linux 6.6, where TC has no links, it is taken off on stop).
+//! Only sees. What is attached and what it fills stays when the process goes, pinned, so that nothing is missed until it is
+//! back; without a daemon the programs rest after [`LEASE`]. Where nothing can be pinned, everything goes with the process
+//! (so it is below Linux 6.6, where TC has no links).
 
 pub mod attach;
 pub mod counters;
 mod driver;
 pub mod links;
 pub mod object;
+pub mod pins;
 pub mod processes;
 pub mod ring;
 pub mod tracepoint;
@@ -19,15 +21,20 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{HashMap, MapData, MapError};
+use aya::maps::{Array, HashMap, MapData, MapError};
 use aya::programs::{ProgramError, TracePoint};
 use observer_ebpf::abi::{FlowKey, Hint, map, program};
 use rustix::event::{Timespec, epoll};
+use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 
 use attach::{Attachment, Mode};
 use links::{Changes, Interface};
+use pins::Pins;
 use ring::Ring;
+
+/// How long the programs go on without a daemon that renews it.
+pub const LEASE: Duration = Duration::from_secs(300);
 
 /// What the kernel side could not do.
 #[derive(Debug, Error)]
@@ -119,6 +126,8 @@ pub struct Settings {
     pub mode: Mode,
     /// What is fixed at load.
     pub object: object::Settings,
+    /// Where maps and links are pinned; `None`: they are not.
+    pub pins: Option<Pins>,
 }
 
 /// Connections that processes of this host opened.
@@ -151,8 +160,7 @@ impl Kernel {
     /// # Errors
     /// When the object cannot be loaded, interfaces cannot be listed, or a named interface refuses the programs.
     pub fn start(settings: Settings) -> Result<Self, KernelError> {
-        let (mut object, rings) = object::load(&settings.object)?;
-        attach::load_programs(&mut object)?;
+        let (object, rings) = object::load(&settings.object, settings.pins.as_ref())?;
         let changes = Changes::subscribe().map_err(KernelError::Interfaces)?;
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|error| KernelError::Wait(error.into()))?;
@@ -175,7 +183,14 @@ impl Kernel {
             sockets: None,
             settings,
         };
+        kernel.renew(LEASE)?;
         kernel.attach_changed()?;
+        if let Some(pins) = &kernel.settings.pins {
+            pins.unlink(|interface, hook| {
+                let attached = kernel.attached.get(&interface);
+                attached.is_some_and(|attachment| attachment.hooks().any(|own| own == hook))
+            });
+        }
         for name in &kernel.settings.interfaces {
             let Some(interface) = kernel
                 .interfaces
@@ -206,10 +221,29 @@ impl Kernel {
             .ok_or(KernelError::Missing(program::SOCKETS))?;
         let program: &mut TracePoint = program.try_into()?;
         program.load()?;
-        let event =
-            tracepoint::attach(program.fd()?.as_fd(), number).map_err(KernelError::Tracepoint)?;
+        let pin = self.settings.pins.as_ref().map(Pins::sockets);
+        let event = tracepoint::attach(program.fd()?.as_fd(), number, pin.as_deref())
+            .map_err(KernelError::Tracepoint)?;
         self.sockets = Some(event);
         Ok(())
+    }
+
+    /// Lets the programs look at packets for so long from now on.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn renew(&mut self, lease: Duration) -> Result<(), KernelError> {
+        let map = self
+            .object
+            .map_mut(map::LEASE)
+            .ok_or(KernelError::Missing(map::LEASE))?;
+        let until = monotonic_now().saturating_add(lease.as_nanos() as u64);
+        Ok(Array::<_, u64>::try_from(map)?.set(0, until, 0)?)
+    }
+
+    /// What maps and links are pinned under.
+    pub fn pins(&self) -> Option<&Pins> {
+        self.settings.pins.as_ref()
     }
 
     /// Takes out the table of connections that processes of this host opened.
@@ -260,6 +294,11 @@ impl Kernel {
     /// The rings.
     pub fn rings(&mut self) -> &mut [Ring] {
         &mut self.rings
+    }
+
+    /// The object, to read from.
+    pub fn object_ref(&self) -> &Ebpf {
+        &self.object
     }
 
     /// The object, for counters and the kernel side's log.
@@ -321,6 +360,9 @@ impl Kernel {
             if let Some(attachment) = self.attached.remove(&index) {
                 attach::detach(&mut self.object, attachment);
             }
+            if let Some(pins) = &self.settings.pins {
+                pins.unlink(|interface, _| interface != index);
+            }
         }
         self.refused.retain(|index, _| present.contains(index));
         let mut new = Vec::new();
@@ -342,7 +384,14 @@ impl Kernel {
                 interface,
                 driver_of(interface).as_deref(),
             );
-            match attach::attach(&mut self.object, interface, self.settings.mode, choice) {
+            let pins = self.settings.pins.as_ref();
+            match attach::attach(
+                &mut self.object,
+                interface,
+                self.settings.mode,
+                choice,
+                pins,
+            ) {
                 Ok(attachment) => {
                     new.push(interface.name.clone());
                     self.attached.insert(interface.index, attachment);
@@ -357,6 +406,14 @@ impl Kernel {
         }
         Ok(new)
     }
+}
+
+/// Nanoseconds of the clock that `bpf_ktime_get_ns` reads.
+pub fn monotonic_now() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    (now.tv_sec as u64)
+        .saturating_mul(1_000_000_000)
+        .saturating_add(now.tv_nsec as u64)
 }
 
 impl Drop for Kernel {

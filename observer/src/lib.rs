@@ -18,6 +18,8 @@ pub mod usage;
 pub mod pipeline;
 
 #[cfg(feature = "daemon")]
+pub mod store;
+#[cfg(feature = "daemon")]
 pub mod export;
 #[cfg(feature = "daemon")]
 pub mod daemon;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: one set of bounds for everything that is kept; whatever a bound refuses is counted by stage and reason.
 
+mod checkpoint;
 mod connection;
 mod names;
 
@@ -18,7 +19,9 @@ use crate::identity::{Attributor, Registry, TargetPrivacy};
 use crate::route::Routes;
 use crate::segment::Segment;
 use crate::usage::Call;
-use connection::{Connection, Reading};
+pub use checkpoint::FlowState;
+pub use connection::Connection;
+use connection::Reading;
 use names::Names;
 
 /// Bounds and choices of the pipeline.
@@ -188,18 +191,50 @@ impl Pipeline {
         self.rules.hints.drain(..)
     }
 
-    /// Takes one event as it stands in a ring.
-    pub fn event(&mut self, event: &[u8], host: &mut impl Host, out: &mut impl FnMut(Call)) {
+    /// Takes one event as it stands in a ring, at this position.
+    pub fn event(
+        &mut self,
+        event: &[u8],
+        at: u64,
+        host: &mut impl Host,
+        out: &mut impl FnMut(Call),
+    ) {
         match Segment::decode(event) {
-            Ok(segment) => self.segment(&segment, host, out),
+            Ok(segment) => self.segment(&segment, at, host, out),
             Err(_) => self.rules.counts.undecodable += 1,
         }
     }
 
-    /// Takes one segment.
+    /// The state of every connection, to be kept over a restart. `floors`: position of each ring before which nothing is read
+    /// again; what waits there longer becomes a gap.
+    pub fn states<'a>(
+        &'a self,
+        floors: &'a [u64],
+    ) -> impl Iterator<Item = FlowState<&'a Connection>> {
+        self.flows.iter().map(|flow| FlowState::of(flow, floors))
+    }
+
+    /// Rings, with the positions from which on something in them has to be read again.
+    pub fn resumes(&self, floors: &[u64]) -> impl Iterator<Item = (usize, u64)> {
+        self.flows
+            .iter()
+            .filter_map(|flow| checkpoint::resume(flow, floors))
+    }
+
+    /// Takes a connection up again as it was kept. False when there is no room for it.
+    pub fn restore(&mut self, state: FlowState<Connection>) -> bool {
+        let (key, birth) = (state.key(), state.birth());
+        let (streams, connection) = state.parts();
+        let restored = self.flows.put(key, birth, streams, connection).is_some();
+        self.account(&key);
+        restored
+    }
+
+    /// Takes one segment. `at`: its position in the ring; of a capture file, any number that grows.
     pub fn segment(
         &mut self,
         segment: &Segment<'_>,
+        at: u64,
         host: &mut impl Host,
         out: &mut impl FnMut(Call),
     ) {
@@ -240,6 +275,7 @@ impl Pipeline {
         let over = header.has(flags::RST) || flow.streams.is_finished();
         let key = flow.key;
         self.rules.hint(flow, segment);
+        note_raw(flow, segment, at);
         let waiting = flow.streams.is_waiting();
         self.account(&key);
         if over {
@@ -435,6 +471,23 @@ impl Counts {
     fn drop(&mut self, stage: &'static str, reason: &'static str) {
         *self.dropped.entry((stage, reason)).or_default() += 1;
     }
+}
+
+/// Notes since which position something of the connection waits as bytes: in a head that is half read, or out of order.
+fn note_raw(flow: &mut Flow<Connection>, segment: &Segment<'_>, at: u64) {
+    let now = [false, true].map(|high| {
+        let [low, high_end] = flow.connection.raw_since;
+        let before = if high { high_end } else { low };
+        let sent = high == segment.from_high();
+        let begun_here = |start: u64| sent && start >= segment.header.offset;
+        match flow.connection.half_read(high) {
+            _ if flow.streams.waits(high) => before.or(Some(at)),
+            Some(start) if begun_here(start) => Some(at),
+            Some(_) => before.or(Some(at)),
+            None => None,
+        }
+    });
+    flow.connection.raw_since = now;
 }
 
 /// Why a connection cannot be read, for metrics.

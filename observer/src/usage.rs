@@ -3,6 +3,7 @@
 //! An exchange counts once: edge and local vantages as usage, hops apart. What could not be read with certainty is
 //! attributed to nobody by guess, and lowers the completeness.
 
+pub mod batch;
 mod capture;
 mod counters;
 mod labels;
@@ -13,11 +14,12 @@ mod window;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub use capture::{CaptureStats, InterfaceTraffic, ProgramRuns};
+pub use capture::{CaptureStats, InterfaceTraffic, LedgerStats, ProgramRuns};
 pub use counters::Counters;
 pub use series::OTHER;
 pub use snapshot::{
@@ -35,7 +37,7 @@ pub const UNREGISTERED: &str = "__unregistered__";
 pub const UNKNOWN: &str = "__unknown__";
 
 /// Where an exchange was seen from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Vantage {
     /// The client is another host.
     Edge,

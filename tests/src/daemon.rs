@@ -38,6 +38,11 @@ pub struct Setup {
 impl Setup {
     /// Writes the configuration: `capture` are lines of its section, `more` is added at the end.
     pub fn new(capture: &str, more: &str) -> Self {
+        Self::with_ledger(capture, more, "ledger.sqlite")
+    }
+
+    /// As [`Self::new`], with the ledger at another place below the folder.
+    pub fn with_ledger(capture: &str, more: &str, ledger: &str) -> Self {
         let folder = TempDir::new().expect("making a folder");
         let setup = Self { folder };
         let place = |name: &str| setup.path(name).display().to_string();
@@ -46,7 +51,7 @@ impl Setup {
              [ledger]\npath = \"{}\"\n[control]\nsocket = \"{}\"\n[metrics]\nlisten = \"{LISTEN}\"\n",
             place("registry.d"),
             place("pepper"),
-            place("ledger.sqlite"),
+            place(ledger),
             place("observer.sock"),
         );
         fs::write(setup.config(), text).expect("writing the configuration");
@@ -91,8 +96,19 @@ impl Setup {
 
     /// Starts the daemon in a namespace and waits until it is ready.
     pub fn start<'a>(&'a self, namespace: &'a Namespace) -> Daemon<'a> {
-        let log = fs::File::create(self.path("stderr")).expect("making the log");
-        let mut command = namespace.command(&binary().display().to_string());
+        let daemon = self.launch(namespace, &binary());
+        daemon.wait_until_ready();
+        daemon
+    }
+
+    /// Starts this binary as the daemon and waits for nothing. What it says is added to what those before it said.
+    pub fn launch<'a>(&'a self, namespace: &'a Namespace, binary: &Path) -> Daemon<'a> {
+        let log = fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.path("stderr"))
+            .expect("opening the log");
+        let mut command = namespace.command(&binary.display().to_string());
         command
             .args(["run", "--config"])
             .arg(self.config())
@@ -101,16 +117,22 @@ impl Setup {
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stderr(log);
-        let mut daemon = Daemon {
+        Daemon {
             process: Process::start(&mut command),
             namespace,
             setup: self,
-        };
-        wait_for("the daemon to be ready", Duration::from_secs(20), || {
-            assert!(daemon.process.is_running(), "{}", daemon.log());
-            (daemon.get("/healthz")?.0 == 200).then_some(())
-        });
-        daemon
+        }
+    }
+
+    /// What the ledger has, in groups of these columns, with what the running daemon still holds.
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub fn usage(&self, by: &str) -> Value {
+        let text = run(Command::new(binary())
+            .args(["usage", "--format", "json", "--by", by, "--config"])
+            .arg(self.config()));
+        serde_json::from_str(&text).expect("the answer is JSON")
     }
 
     /// Replays captures with this configuration and returns the records.
@@ -127,6 +149,16 @@ impl Setup {
     }
 }
 
+impl Drop for Setup {
+    /// Removes what stays in the kernel when a daemon stops.
+    fn drop(&mut self) {
+        let _ = Command::new(binary())
+            .args(["unpin", "--config"])
+            .arg(self.config())
+            .output();
+    }
+}
+
 /// A running daemon. Dropping it kills it.
 #[derive(Debug)]
 pub struct Daemon<'a> {
@@ -137,6 +169,17 @@ pub struct Daemon<'a> {
 }
 
 impl Daemon<'_> {
+    /// Waits until it observes.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub fn wait_until_ready(&self) {
+        wait_for("the daemon to be ready", Duration::from_secs(20), || {
+            assert!(self.process.is_alive(), "{}", self.log());
+            (self.get("/healthz")?.0 == 200).then_some(())
+        });
+    }
+
     /// Status and content of a page of the listener; `None` while it does not answer.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         self.namespace.inside(|| {

@@ -46,6 +46,18 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// As [`Self::is_running`], for who may not wait for it.
+    pub fn is_alive(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    /// Ends it at once, with no chance to put anything in order.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Asks it to stop, and waits. Returns whether it ended with success.
     ///
     /// # Panics

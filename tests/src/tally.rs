@@ -5,6 +5,8 @@ use std::fmt::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::daemon::KEYS;
 use crate::metrics::Metrics;
 use crate::nginx::Logged;
@@ -21,6 +23,17 @@ pub fn of_metrics(metrics: &Metrics) -> Tally {
     for sample in metrics.family("observer_http_requests_total") {
         let row = ["consumer", "method", "route", "status"].map(|label| sample.label(label).into());
         *tally.entry(row).or_default() += sample.value as u64;
+    }
+    tally
+}
+
+/// What the ledger has, of [`crate::daemon::Setup::usage`] by consumer, method, route and status.
+pub fn of_usage(usage: &Value) -> Tally {
+    let mut tally = Tally::new();
+    for row in usage["rows"].as_array().into_iter().flatten() {
+        let name = ["consumer", "method", "route", "status"]
+            .map(|column| row[column].as_str().unwrap_or_default().to_owned());
+        *tally.entry(name).or_default() += row["requests"].as_u64().unwrap_or_default();
     }
     tally
 }

@@ -147,11 +147,22 @@ pub fn request(target: &str, key: &str) -> String {
 ///
 /// Unlike wrk it ends without giving anything up, so that both ends of a proxy saw the same requests.
 pub fn load(namespace: &Namespace, address: &str, connections: usize, each: usize) {
+    load_while(namespace, address, connections, |number| number < each);
+}
+
+/// As [`load`], for as long as `more` says so of the number of the next request on a connection.
+pub fn load_while(
+    namespace: &Namespace,
+    address: &str,
+    connections: usize,
+    more: impl Fn(usize) -> bool + Sync,
+) {
     thread::scope(|scope| {
         for _ in 0..connections {
             scope.spawn(|| {
                 let mut connection = Connection::open(namespace, address);
-                for ((key, _), number) in KEYS.iter().cycle().zip(0..each) {
+                let numbers = (0..).take_while(|number| more(*number));
+                for ((key, _), number) in KEYS.iter().cycle().zip(numbers) {
                     let (status, _) = connection.get(&format!("/v1/widgets/{number}"), key);
                     assert_eq!(status, 200);
                 }

@@ -14,6 +14,9 @@ use crate::packet::Source;
 /// Looks at a packet.
 #[inline(always)]
 pub fn segment<P: Source>(packet: &P, link: Link, interface: u32, egress: bool) {
+    if !maps::is_leased() {
+        return;
+    }
     maps::count_packet(interface, egress, packet.length());
     let Some(Scratch {
         segment,
@@ -89,6 +92,7 @@ fn follow<P: Source>(
         Decision::Deliver(delivery) => {
             // SAFETY: the helper has no preconditions.
             let time = unsafe { bpf_ktime_get_ns() };
+            maps::check_lease(time);
             track::head(header, known, segment, &delivery, (time, interface, egress));
             deliver(packet, known, segment, &delivery, header, sign);
         }

@@ -143,7 +143,7 @@ impl Watch {
         if let Some(segment) = self.tracking.packet(&captured) {
             let calls = &mut self.seen.calls;
             self.pipeline
-                .segment(&segment, &mut Server, &mut |call| calls.push(call));
+                .segment(&segment, 0, &mut Server, &mut |call| calls.push(call));
             for (flow, hint) in self.pipeline.take_hints() {
                 self.tracking.hint(flow, hint);
             }

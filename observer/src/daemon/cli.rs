@@ -28,6 +28,14 @@ pub enum Command {
     Replay(Replay),
     /// Say what this host supports, what will be used and why, and which ports cannot be read
     Doctor(Doctor),
+    /// Say who used what: reads the ledger, and what the running daemon has not written to it yet
+    Usage(Usage),
+    /// Remove every pinned map and program of a stopped daemon from the kernel
+    Unpin {
+        /// Configuration file [default: /etc/observer/observer.toml if it exists]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Work with API keys
     Keys {
         /// What to do with them.
@@ -98,6 +106,67 @@ pub struct Doctor {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `observer usage`.
+#[derive(Debug, Args)]
+pub struct Usage {
+    /// Configuration file [default: /etc/observer/observer.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to read, as every reading command takes it.
+    #[command(flatten)]
+    pub period: Period,
+    /// What to group by, in this order
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "consumer")]
+    pub by: Vec<Column>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// The period that a reading command covers.
+#[derive(Debug, Args)]
+pub struct Period {
+    /// Its beginning: a date (UTC), a time such as 2026-11-22T10:00:00Z, or how long ago, such as 24h or 7d
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    pub from: String,
+    /// Its end, in the same ways [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+}
+
+/// What usage can be grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Column {
+    /// Account, or what stands for none
+    Consumer,
+    /// App
+    App,
+    /// Key
+    Key,
+    /// API
+    Api,
+    /// Route
+    Route,
+    /// Method
+    Method,
+    /// Status of the response
+    Status,
+    /// Outcome
+    Outcome,
+}
+
+/// How reading commands print.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+    /// For spreadsheets (RFC 4180)
+    Csv,
 }
 
 /// `observer keys`.

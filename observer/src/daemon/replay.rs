@@ -72,7 +72,7 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
                 pipeline.tick(packet.time, &mut host, &mut out);
             }
             if let Some(segment) = tracking.packet(&packet) {
-                pipeline.segment(&segment, &mut host, &mut out);
+                pipeline.segment(&segment, 0, &mut host, &mut out);
                 for (flow, hint) in pipeline.take_hints() {
                     tracking.hint(flow, hint);
                 }

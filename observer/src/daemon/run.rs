@@ -3,9 +3,14 @@
 //! One thread observes: it reads the rings, runs the pipeline and writes records. Another answers on the listener and
 //! waits for signals. They share the counters, and a channel of orders.
 
+mod books;
 mod capture;
+mod control;
+mod opening;
 mod reload;
 mod signals;
+
+pub use opening::{retention, unpin};
 
 use std::io::IsTerminal;
 use std::net::TcpListener;
@@ -14,6 +19,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use tokio::sync::oneshot;
 
 use super::config::{CaptureMode, Config};
 use super::failure::Failure;
@@ -21,6 +27,7 @@ use super::{cli, doctor, rules, statistics};
 use crate::export::records::RecordSink;
 use crate::export::{State, metrics};
 use crate::kernel::attach::Mode;
+use crate::kernel::pins::Pins;
 use crate::kernel::{self, Kernel};
 use crate::usage::Counters;
 use capture::Capture;
@@ -31,6 +38,8 @@ pub enum Order {
     Reload(Box<reload::NewRules>),
     /// Open the file of records again: it was rotated away.
     ReopenRecords,
+    /// Hand everything that was seen so far to the ledger, and say in which batch it is.
+    Commit(oneshot::Sender<Result<u64, kernel::KernelError>>),
     /// Stop.
     Stop,
 }
@@ -73,16 +82,25 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
                 error,
             )
         })?;
+    let control = control::listen(&config.control.socket).map_err(|error| {
+        Failure::input(
+            format_args!("listening on {}", config.control.socket.display()),
+            error,
+        )
+    })?;
+    let mut opened = opening::open(&config)?;
     let records = match &arguments.records {
         Some(path) => {
             Some(RecordSink::open(path).map_err(|error| Failure::input("records", error))?)
         }
         None => None,
     };
-    let kernel =
-        Kernel::start(kernel_settings(&config, arguments.kernel_log)).map_err(no_kernel)?;
+    let settings = kernel_settings(&config, arguments.kernel_log, opened.pins.take());
+    let mut kernel = Kernel::start(settings).map_err(no_kernel)?;
     let own = kernel.own_addresses();
-    let pipeline = rules::pipeline(&config, rules::fingerprinter(&config)?, own.clone(), true)?;
+    let mut pipeline = rules::pipeline(&config, rules::fingerprinter(&config)?, own.clone(), true)?;
+    let watch = opened.writer.watch();
+    let books = opened.books(&mut kernel, &mut pipeline);
     let counters = Counters::new(config.metrics.max_series, capture::utc_now());
     let state = Arc::new(State::new(counters, capture::utc_now));
     let registry = metrics::registry(Arc::clone(&state), statistics::build_info())
@@ -95,8 +113,10 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
         records,
         Arc::clone(&state),
         received,
+        books,
         arguments.kernel_log,
     )?;
+    let socket = config.control.socket.clone();
     let reloader = reload::Reloader::new(arguments.clone(), config, own);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -104,6 +124,10 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::support("starting the runtime", error))?;
     let watcher = orders.clone();
+    let context = runtime.enter();
+    let control = tokio::net::UnixListener::from_std(control)
+        .map_err(|error| Failure::support("starting the control socket", error))?;
+    runtime.spawn(control::serve(control, orders.clone(), watch));
     runtime.spawn(signals::serve(
         listener,
         Arc::clone(&state),
@@ -117,7 +141,9 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
         .map_err(|error| Failure::support("starting a thread", error))?;
     let result = observing.join();
     drop(watcher);
+    drop(context);
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    let _ = std::fs::remove_file(&socket);
     match result {
         Ok(result) => result.map_err(|error| Failure::support("observing", error)),
         Err(_) => Err(Failure::support(
@@ -137,8 +163,9 @@ fn overrule(config: &mut Config, arguments: &cli::Run) {
     }
 }
 
-fn kernel_settings(config: &Config, log: bool) -> kernel::Settings {
+fn kernel_settings(config: &Config, log: bool, pins: Option<Pins>) -> kernel::Settings {
     kernel::Settings {
+        pins,
         interfaces: config.capture.interfaces.clone(),
         mode: mode(config.capture.mode),
         object: kernel::object::Settings {

@@ -9,7 +9,8 @@ use crate::export::metrics::BuildInfo;
 use crate::export::records::RecordSink;
 use crate::kernel::{Kernel, KernelError, counters};
 use crate::pipeline::Pipeline;
-use crate::usage::{CaptureStats, InterfaceTraffic, ProgramRuns};
+use crate::store::Status;
+use crate::usage::{CaptureStats, InterfaceTraffic, LedgerStats, ProgramRuns};
 
 /// What this binary is and runs on.
 pub fn build_info() -> BuildInfo {
@@ -57,15 +58,39 @@ pub fn of_pipeline(pipeline: &Pipeline, records: Option<&RecordSink>) -> Capture
     }
 }
 
-/// Adds what the kernel side counted.
+/// What the kernel side had counted when this process began: its counters outlive processes, metrics start at zero.
+pub struct Base {
+    counters: Vec<u64>,
+    links: counters::Links,
+}
+
+impl Base {
+    /// Counters as they were accounted for, and links as they are now.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn new(counters: Vec<u64>, kernel: &Kernel) -> Result<Self, KernelError> {
+        Ok(Self {
+            counters,
+            links: counters::links(kernel.object_ref())?,
+        })
+    }
+}
+
+/// Adds what the kernel side counted since `base`.
 ///
 /// # Errors
 /// When a map cannot be read.
-pub fn add_kernel(stats: &mut CaptureStats, kernel: &mut Kernel) -> Result<(), KernelError> {
+pub fn add_kernel(
+    stats: &mut CaptureStats,
+    kernel: &mut Kernel,
+    base: &Base,
+) -> Result<(), KernelError> {
+    let counted = counters::all(kernel.object())?;
     for (counter, reason) in Counter::LOSSES {
-        stats
-            .lost_events
-            .push((reason.to_owned(), counters::read(kernel.object(), counter)?));
+        let value = |counters: &[u64]| counters.get(counter as usize).copied().unwrap_or(0);
+        let lost = value(&counted).saturating_sub(value(&base.counters));
+        stats.lost_events.push((reason.to_owned(), lost));
     }
     let links = counters::links(kernel.object())?;
     for ((index, egress), totals) in links {
@@ -76,15 +101,33 @@ pub fn add_kernel(stats: &mut CaptureStats, kernel: &mut Kernel) -> Result<(), K
         else {
             continue;
         };
+        let before = base
+            .links
+            .get(&(index, egress))
+            .copied()
+            .unwrap_or_default();
         stats.traffic.push(InterfaceTraffic {
             interface: interface.name.clone(),
             direction: if egress { "egress" } else { "ingress" },
-            packets: totals.packets,
-            bytes: totals.bytes,
+            packets: totals.packets.saturating_sub(before.packets),
+            bytes: totals.bytes.saturating_sub(before.bytes),
         });
     }
     stats.programs = runs(kernel.object());
     Ok(())
+}
+
+/// How the ledger is doing.
+pub fn of_ledger(status: &Status, waiting: usize) -> LedgerStats {
+    LedgerStats {
+        failing: status.trouble.is_some(),
+        batches: status.written,
+        errors: status.errors,
+        waiting: waiting as u64,
+        nanoseconds: status.nanoseconds,
+        bytes: status.bytes,
+        deleted_early: status.deleted_early,
+    }
 }
 
 /// Run statistics of the programs; empty while the kernel does not keep them.

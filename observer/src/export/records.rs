@@ -6,8 +6,10 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::usage::{Call, Responsible};
 
@@ -17,6 +19,17 @@ const FLUSH_BYTES: usize = 256 * 1024;
 const MAX_WAITING: usize = 8 * 1024 * 1024;
 /// Time after which what waits is written. Nanoseconds.
 const FLUSH_NANOSECONDS: u64 = 1_000_000_000;
+
+/// How far a file of records was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordsMark {
+    /// The file.
+    pub path: PathBuf,
+    /// Its device and inode: another file of that name is left alone.
+    pub file: (u64, u64),
+    /// Its length.
+    pub length: u64,
+}
 
 /// Where records go, and why it cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +140,20 @@ impl RecordSink {
         Ok(())
     }
 
+    /// Writes what waits, and says how far the file goes. `None` for standard output, and while the file takes nothing.
+    pub fn mark(&mut self) -> Option<RecordsMark> {
+        self.flush();
+        let (Output::File(file), Some(path)) = (&self.output, &self.path) else {
+            return None;
+        };
+        let metadata = file.metadata().ok()?;
+        self.waiting.is_empty().then(|| RecordsMark {
+            path: path.clone(),
+            file: (metadata.dev(), metadata.ino()),
+            length: metadata.len(),
+        })
+    }
+
     /// Records taken.
     pub fn written(&self) -> u64 {
         self.written
@@ -147,6 +174,24 @@ impl Drop for RecordSink {
     fn drop(&mut self) {
         self.flush();
     }
+}
+
+/// Cuts a file of records back to where it was marked: what came after is written again.
+///
+/// # Errors
+/// What the system refuses.
+pub fn cut_back(mark: &RecordsMark) -> io::Result<()> {
+    let file = match OpenOptions::new().write(true).open(&mark.path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let metadata = file.metadata()?;
+    let same = (metadata.dev(), metadata.ino()) == mark.file;
+    if same && metadata.len() > mark.length {
+        file.set_len(mark.length)?;
+    }
+    Ok(())
 }
 
 fn append(path: &Path) -> Result<File, RecordsError> {

@@ -9,7 +9,7 @@ use super::records::{RecordSink, rfc3339, write_record};
 use super::*;
 use crate::http::{Malformed, Uncertain};
 use crate::usage::tests::call;
-use crate::usage::{Call, InterfaceTraffic, Outcome, ProgramRuns, UNKEYED, Vantage};
+use crate::usage::{Call, InterfaceTraffic, LedgerStats, Outcome, ProgramRuns, UNKEYED, Vantage};
 
 const NOW: u64 = 1_795_342_500_000_000_000;
 
@@ -70,6 +70,15 @@ fn capture() -> CaptureStats {
             nanoseconds: 1_500_000_000,
             runs: 9,
         }],
+        ledger: LedgerStats {
+            failing: false,
+            batches: 7,
+            errors: 1,
+            waiting: 2,
+            nanoseconds: 1_500_000,
+            bytes: 4096,
+            deleted_early: 0,
+        },
     }
 }
 

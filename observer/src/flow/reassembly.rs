@@ -50,6 +50,15 @@ struct Piece {
 }
 
 impl Stream {
+    /// A direction that was followed before, up to `next`.
+    pub fn restored(next: u64, finished: bool) -> Self {
+        Self {
+            next,
+            rest: None,
+            finished,
+        }
+    }
+
     /// Whether the first byte was seen.
     pub fn is_open(&self) -> bool {
         self.next != 0

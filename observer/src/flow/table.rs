@@ -36,6 +36,37 @@ pub struct Streams {
 }
 
 impl Streams {
+    /// The two directions of a connection that was followed before: stream offsets of the next bytes, of the low end first,
+    /// and which of them have ended.
+    pub fn restored(last: u64, from_start: bool, next: [u64; 2], finished: [bool; 2]) -> Self {
+        let [low, high] = next;
+        let [low_finished, high_finished] = finished;
+        Self {
+            last,
+            from_start,
+            low: Stream::restored(low, low_finished),
+            high: Stream::restored(high, high_finished),
+        }
+    }
+
+    /// Whether a direction has ended.
+    pub fn has_ended(&self, high: bool) -> bool {
+        if high {
+            self.high.is_finished()
+        } else {
+            self.low.is_finished()
+        }
+    }
+
+    /// Whether a direction waits for bytes before those that came.
+    pub fn waits(&self, high: bool) -> bool {
+        if high {
+            self.high.is_waiting()
+        } else {
+            self.low.is_waiting()
+        }
+    }
+
     /// Puts a segment of this connection in order.
     pub fn segment<R: Reader>(&mut self, segment: &Segment<'_>, bounds: &Bounds, reader: &mut R) {
         let header = &segment.header;
@@ -162,16 +193,31 @@ impl<C> Table<C> {
             return None;
         }
         let header = &segment.header;
-        self.remove(&header.flow);
+        let streams = Streams::restored(
+            header.time,
+            header.has(flags::FROM_START),
+            [0; 2],
+            [false; 2],
+        );
+        self.put(header.flow, header.birth, streams, connection)
+    }
+
+    /// Puts a connection in, replacing any of that name. Fails when the table is full.
+    pub fn put(
+        &mut self,
+        key: FlowKey,
+        birth: u64,
+        streams: Streams,
+        connection: C,
+    ) -> Option<&mut Flow<C>> {
+        self.remove(&key);
+        if self.is_full() {
+            return None;
+        }
         let flow = Flow {
-            key: header.flow,
-            birth: header.birth,
-            streams: Streams {
-                last: header.time,
-                from_start: header.has(flags::FROM_START),
-                low: Stream::default(),
-                high: Stream::default(),
-            },
+            key,
+            birth,
+            streams,
             connection,
             older: NONE,
             newer: NONE,
@@ -184,9 +230,14 @@ impl<C> Table<C> {
             }
         };
         *self.flows.get_mut(place as usize)? = Some(flow);
-        self.places.insert(header.flow, place);
+        self.places.insert(key, place);
         self.link(place);
         self.flow_mut(place)
+    }
+
+    /// Every connection, the one that was quiet longest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Flow<C>> {
+        std::iter::successors(self.flow(self.oldest), |flow| self.flow(flow.newer))
     }
 
     /// Takes a connection out.

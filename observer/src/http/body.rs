@@ -3,9 +3,10 @@
 //! Invariant: never looks at content, so that holes of any length inside it are harmless.
 
 use super::Malformed;
+use serde::{Deserialize, Serialize};
 
 /// What is left of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Body {
     /// Content-Length: `left` bytes more.
     Fixed { left: u64 },
@@ -26,7 +27,7 @@ pub(super) enum Body {
 }
 
 /// Where a chunk-size line stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum SizePart {
     Digits,
     /// Blanks and extensions, which are ignored (RFC 9112 section 7.1.1).
@@ -35,7 +36,7 @@ pub(super) enum SizePart {
 }
 
 /// Where a trailer line stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Line {
     Empty,
     EmptyCarriage,

@@ -9,8 +9,10 @@ use super::pairing::{Over, Pairing};
 use super::pending::{Response, blank};
 use super::reader::{Open, Reader, State};
 use super::{Cut, Limits, Moment, Side, Sink, Uncertain};
+use serde::{Deserialize, Serialize};
 
 /// One HTTP/1 connection, read passively. `R` is what the [`Sink`] keeps of a request.
+#[derive(Serialize, Deserialize)]
 pub struct Connection<R> {
     pub(super) requests: Reader,
     pub(super) responses: Reader,
@@ -202,6 +204,12 @@ impl<R> Connection<R> {
             }
             _ => None,
         }
+    }
+
+    /// Stream offset of the first byte of the head that is half read on this side.
+    pub fn half_read(&self, side: Side) -> Option<u64> {
+        let reader = self.reader(side);
+        reader.open.as_ref().map(|_| reader.offset)
     }
 
     /// Nothing is pending, and no head is half read.

@@ -1,7 +1,9 @@
 //! One request with its response, as it was read; not yet attributed to anybody.
 
+use serde::{Deserialize, Serialize};
+
 /// One request with its response, or what was seen of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange<R> {
     /// What [`super::Sink::request`] made of the request; `None` for a response whose request is not known.
     pub request: Option<R>,
@@ -30,7 +32,7 @@ pub struct Exchange<R> {
 }
 
 /// How an exchange was cut before its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cut {
     /// The client closed or reset before its response was complete.
     ClientAbort,
@@ -41,7 +43,7 @@ pub enum Cut {
 }
 
 /// A message that recipients are known to read differently (RFC 9112 sections 2.2, 5.2, 6.3, 11.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Malformed {
     /// Content-Length beside Transfer-Encoding.
     BothLengths,
@@ -62,7 +64,7 @@ pub enum Malformed {
 }
 
 /// Why part of an exchange is not certain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Uncertain {
     /// Bytes of a head or of body framing were never seen.
     Gap,

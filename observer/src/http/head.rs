@@ -4,6 +4,7 @@
 
 use super::{Malformed, RequestHead, Version};
 use httparse::{Header, ParserConfig};
+use serde::{Deserialize, Serialize};
 use std::mem::MaybeUninit;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -123,7 +124,7 @@ pub(super) struct RequestFacts {
 }
 
 /// Methods that change the length of the response (RFC 9112 section 6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Method {
     Head,
     Connect,

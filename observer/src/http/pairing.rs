@@ -12,6 +12,7 @@ pub(super) use ending::Over;
 
 use super::pending::{Pending, Response, Standing};
 use super::{Cut, Limits, Moment, Sink, Uncertain};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Exchanges in turns that have to be seen before pairing starts again where requests may be missing. Of simulated
@@ -20,6 +21,7 @@ use std::collections::VecDeque;
 const PROOF: u8 = 3;
 
 /// Requests and responses of one connection that have not ended.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Pairing<R> {
     /// Requests in their order. Those before `tail` leave no request out.
     queue: VecDeque<Pending<R>>,
@@ -40,7 +42,7 @@ pub(super) struct Pairing<R> {
 }
 
 /// What is known about requests that follow those in the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Tail {
     /// There are none that were not seen.
     Known,

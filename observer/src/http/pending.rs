@@ -3,8 +3,10 @@
 use super::head::Method;
 use super::message::When;
 use super::{Cut, Exchange, Sink, Uncertain};
+use serde::{Deserialize, Serialize};
 
 /// One request with what was read of its response so far, or a response whose request is not known.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Pending<R> {
     pub exchange: Exchange<R>,
     /// Offset of the request's first byte.
@@ -24,7 +26,7 @@ pub(super) struct Pending<R> {
 }
 
 /// How far the response is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Response {
     /// Nothing of it was seen.
     Waiting,
@@ -38,7 +40,7 @@ pub(super) enum Response {
 }
 
 /// How sure the pairing of request and response is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Standing {
     /// The next response without a request is this request's.
     Sure,

@@ -5,13 +5,17 @@ use super::detect::{Start, detect};
 use super::head::Partial;
 use super::pairing::Position;
 use super::{Moment, Side};
+use serde::{Deserialize, Serialize};
 
 /// Where one direction stands.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Reader {
     /// Stream offset of the next byte; of the first byte of `open`, while there is one.
     pub offset: u64,
     pub state: State,
-    /// The head being read, when it began in an earlier segment.
+    /// The head being read, when it began in an earlier segment. Not kept over a restart, because it may hold a key: it is
+    /// read again from `offset` on.
+    #[serde(skip)]
     pub open: Option<Box<Open>>,
     /// No message start was seen yet on a connection joined in the middle.
     pub joined: bool,
@@ -25,7 +29,7 @@ pub(super) struct Open {
 }
 
 /// What the next byte of a direction is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum State {
     /// Part of a head, or its first byte.
     Head,

@@ -17,6 +17,7 @@ pub use path::{PathPattern, PatternError};
 pub use rules::CredentialRule;
 pub(super) use text::{Target, decoded, pairs};
 
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 use crate::http::RequestHead;
@@ -24,7 +25,7 @@ use authorization::AuthorizationRule;
 use rules::{FieldRole, FieldTable, QueryKind, Source};
 
 /// Kind of credential, with the name it has in records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scheme {
     /// A key in a field, a query parameter, a path, or after one of the `Authorization` schemes that carry keys.
     ApiKey,

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -47,7 +48,7 @@ impl fmt::Debug for Pepper {
 }
 
 /// A credential's keyed fingerprint, not secret: `k<pepper id>_` and 16 characters of base32 (RFC 4648, no padding).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint {
     pepper: u8,
     digest: [u8; DIGEST_BYTES],

@@ -1,9 +1,11 @@
 //! Which interfaces are watched, and by which hook: native XDP where it costs nothing, TC elsewhere.
 
+use std::fs;
 use std::net::IpAddr;
+use std::path::Path;
 
 use aya::Ebpf;
-use aya::programs::links::{FdLink, LinkOrder};
+use aya::programs::links::{FdLink, LinkOrder, PinnedLink};
 use aya::programs::tc::{self, NlOptions, SchedClassifierLinkId, TcAttachOptions, TcError};
 use aya::programs::xdp::XdpLinkId;
 use aya::programs::{SchedClassifier, TcAttachType, Xdp, XdpMode};
@@ -12,6 +14,7 @@ use observer_ebpf::abi::program;
 
 use super::KernelError;
 use super::links::{Interface, Layer};
+use super::pins::Pins;
 
 /// What the operator wants for ingress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +70,23 @@ pub struct Attachment {
     pub choice: Choice,
     ingress: Ingress,
     egress: Option<(&'static str, SchedClassifierLinkId)>,
+}
+
+/// Names of hooks in pins.
+const INGRESS: &str = "ingress";
+const EGRESS: &str = "egress";
+
+impl Attachment {
+    /// The hooks that programs are attached to, as they are called in pins.
+    pub fn hooks(&self) -> impl Iterator<Item = &'static str> {
+        let ingress = match self.ingress {
+            Ingress::Xdp(_) => self.choice.hook.name(),
+            Ingress::Tc(..) => INGRESS,
+        };
+        [ingress]
+            .into_iter()
+            .chain(self.egress.as_ref().map(|_| EGRESS))
+    }
 }
 
 #[derive(Debug)]
@@ -146,22 +166,6 @@ pub fn choose(mode: Mode, interface: &Interface, driver: Option<&str>) -> Choice
     }
 }
 
-/// Loads the programs that an interface may need.
-///
-/// # Errors
-/// When the kernel's verifier refuses one.
-pub fn load_programs(object: &mut Ebpf) -> Result<(), KernelError> {
-    for name in [
-        program::INGRESS,
-        program::EGRESS,
-        program::INGRESS_IP,
-        program::EGRESS_IP,
-    ] {
-        classifier(object, name)?.load()?;
-    }
-    Ok(())
-}
-
 /// Attaches the programs to an interface. Where native XDP is refused in `auto` mode, TC is taken.
 ///
 /// # Errors
@@ -171,6 +175,7 @@ pub fn attach(
     interface: &Interface,
     mode: Mode,
     mut choice: Choice,
+    pins: Option<&Pins>,
 ) -> Result<Attachment, KernelError> {
     let (ingress_name, egress_name) = match interface.layer {
         Layer::Ip => (program::INGRESS_IP, program::EGRESS_IP),
@@ -179,22 +184,24 @@ pub fn attach(
     let ingress = match choice.hook {
         Hook::Tc => Ingress::Tc(
             ingress_name,
-            attach_tc(object, ingress_name, interface, TcAttachType::Ingress)?,
+            attach_tc(object, ingress_name, interface, TcAttachType::Ingress, pins)?,
         ),
-        Hook::NativeXdp | Hook::GenericXdp => match attach_xdp(object, interface, choice.hook) {
-            Ok(link) => Ingress::Xdp(link),
-            Err(error) if mode == Mode::Auto => {
-                choice = Choice {
-                    hook: Hook::Tc,
-                    reason: format!("native XDP refused: {error}"),
-                };
-                Ingress::Tc(
-                    ingress_name,
-                    attach_tc(object, ingress_name, interface, TcAttachType::Ingress)?,
-                )
+        Hook::NativeXdp | Hook::GenericXdp => {
+            match attach_xdp(object, interface, choice.hook, pins) {
+                Ok(link) => Ingress::Xdp(link),
+                Err(error) if mode == Mode::Auto => {
+                    choice = Choice {
+                        hook: Hook::Tc,
+                        reason: format!("native XDP refused: {error}"),
+                    };
+                    Ingress::Tc(
+                        ingress_name,
+                        attach_tc(object, ingress_name, interface, TcAttachType::Ingress, pins)?,
+                    )
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
-        },
+        }
     };
     let mut attachment = Attachment {
         name: interface.name.clone(),
@@ -204,7 +211,7 @@ pub fn attach(
     };
     // On lo every packet passes egress and then ingress: once is enough.
     if interface.layer != Layer::Loopback {
-        match attach_tc(object, egress_name, interface, TcAttachType::Egress) {
+        match attach_tc(object, egress_name, interface, TcAttachType::Egress, pins) {
             Ok(link) => attachment.egress = Some((egress_name, link)),
             Err(error) => {
                 detach(object, attachment);
@@ -241,27 +248,57 @@ fn attach_tc(
     name: &'static str,
     interface: &Interface,
     at: TcAttachType,
+    pins: Option<&Pins>,
 ) -> Result<SchedClassifierLinkId, KernelError> {
-    // First in line: a program that redirects or drops must not hide traffic from us.
-    let options = if has_tcx() {
-        TcAttachOptions::TcxOrder(LinkOrder::first())
-    } else {
+    let failed = |error: &dyn std::error::Error| KernelError::attach(&interface.name, error);
+    let program = classifier(object, name)?;
+    // Only what is needed: the verifier takes its time.
+    if program.fd().is_err() {
+        program.load()?;
+    }
+    if !has_tcx() {
         match tc::qdisc_add_clsact(&interface.name) {
             Ok(()) | Err(TcError::AlreadyAttached) => {}
-            Err(error) => return Err(KernelError::attach(&interface.name, error)),
+            Err(error) => return Err(failed(&error)),
         }
-        TcAttachOptions::Netlink(NlOptions::default())
+        let options = TcAttachOptions::Netlink(NlOptions::default());
+        return program
+            .attach_with_options(&interface.name, at, options)
+            .map_err(|error| failed(&error));
+    }
+    let hook = if matches!(at, TcAttachType::Egress) {
+        EGRESS
+    } else {
+        INGRESS
     };
-    classifier(object, name)?
+    let pin = pins.map(|pins| pins.link(interface.index, hook));
+    // What is attached already gets this program in place of its own, with no packet in between.
+    if let Some(link) = pin.as_deref().and_then(pinned)
+        && let Ok(link) = link.try_into()
+        && let Ok(id) = program.attach_to_link(link)
+    {
+        return Ok(id);
+    }
+    // First in line: a program that redirects or drops must not hide traffic from us.
+    let options = TcAttachOptions::TcxOrder(LinkOrder::first());
+    let id = program
         .attach_with_options(&interface.name, at, options)
-        .map_err(|error| KernelError::attach(&interface.name, error))
+        .map_err(|error| failed(&error))?;
+    let Some(pin) = pin else { return Ok(id) };
+    let link = FdLink::try_from(program.take_link(id)?).map_err(|error| failed(&error))?;
+    let link = keep(link, &pin, interface)?
+        .try_into()
+        .map_err(|error| failed(&error))?;
+    Ok(program.attach_to_link(link)?)
 }
 
 fn attach_xdp(
     object: &mut Ebpf,
     interface: &Interface,
     hook: Hook,
+    pins: Option<&Pins>,
 ) -> Result<XdpLinkId, KernelError> {
+    let failed = |error: &dyn std::error::Error| KernelError::attach(&interface.name, error);
     let mode = if hook == Hook::NativeXdp {
         XdpMode::Driver
     } else {
@@ -271,16 +308,39 @@ fn attach_xdp(
     if program.fd().is_err() {
         program.load()?;
     }
+    // Native and generic XDP are not changed into each other in place.
+    let pin = pins.map(|pins| pins.link(interface.index, hook.name()));
+    if let Some(link) = pin.as_deref().and_then(pinned)
+        && let Ok(link) = link.try_into()
+        && let Ok(id) = program.attach_to_link(link)
+    {
+        return Ok(id);
+    }
     let id = program
         .attach_to_if_index(interface.index, mode)
-        .map_err(|error| KernelError::attach(&interface.name, error))?;
+        .map_err(|error| failed(&error))?;
     // aya falls back to netlink without a word; such an attachment would outlive a killed daemon.
-    let link = FdLink::try_from(program.take_link(id)?)
-        .map_err(|error| KernelError::attach(&interface.name, error))?;
-    Ok(program.attach_to_link(
-        link.try_into()
-            .map_err(|error| KernelError::attach(&interface.name, error))?,
-    )?)
+    let mut link = FdLink::try_from(program.take_link(id)?).map_err(|error| failed(&error))?;
+    if let Some(pin) = pin {
+        link = keep(link, &pin, interface)?;
+    }
+    let link = link.try_into().map_err(|error| failed(&error))?;
+    Ok(program.attach_to_link(link)?)
+}
+
+/// The link that is pinned at a place.
+fn pinned(place: &Path) -> Option<FdLink> {
+    place
+        .exists()
+        .then(|| PinnedLink::from_pin(place).ok().map(FdLink::from))?
+}
+
+/// Pins a link in place of one that is of no use any more.
+fn keep(link: FdLink, place: &Path, interface: &Interface) -> Result<FdLink, KernelError> {
+    let _ = fs::remove_file(place);
+    link.pin(place)
+        .map(FdLink::from)
+        .map_err(|error| KernelError::attach(&interface.name, error))
 }
 
 fn classifier<'a>(

@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 
 use aya::Ebpf;
 use aya::maps::{PerCpuArray, PerCpuHashMap};
-use observer_ebpf::abi::{Counter, LinkTotals, map};
+use observer_ebpf::abi::{COUNTERS, LinkTotals, map};
 
 use super::KernelError;
 
 /// What passed the interfaces, by index and whether it was on its way out.
 pub type Links = BTreeMap<(u32, bool), LinkTotals>;
 
-/// The value of a counter.
+/// The values of all counters, by number.
 ///
 /// # Errors
 /// When the map cannot be read.
-pub fn read(object: &Ebpf, counter: Counter) -> Result<u64, KernelError> {
+pub fn all(object: &Ebpf) -> Result<Vec<u64>, KernelError> {
     let counters = object
         .map(map::COUNTERS)
         .ok_or(KernelError::Missing(map::COUNTERS))?;
     let counters = PerCpuArray::<_, u64>::try_from(counters)?;
-    Ok(counters.get(&(counter as u32), 0)?.iter().sum())
+    let value = |index| Ok(counters.get(&index, 0)?.iter().sum());
+    (0..COUNTERS as u32).map(value).collect()
 }
 
 /// What passed every interface.

@@ -3,7 +3,7 @@
 use aya::{Ebpf, EbpfLoader, maps::Map};
 use observer_ebpf::abi::{SHARDS, map, setting};
 
-use super::{KernelError, ring::Ring};
+use super::{KernelError, pins::Pins, ring::Ring};
 
 /// The object that `cargo xtask build` compiled; empty when the crate was built without it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/observer-ebpf.o"));
@@ -19,11 +19,11 @@ pub struct Settings {
     pub log: bool,
 }
 
-/// Loads the object and maps its rings.
+/// Loads the object and maps its rings. With `pins`, on the maps that are pinned there, which are made where there are none.
 ///
 /// # Errors
 /// When the binary carries no object, or the kernel refuses it.
-pub fn load(settings: &Settings) -> Result<(Ebpf, Vec<Ring>), KernelError> {
+pub fn load(settings: &Settings, pins: Option<&Pins>) -> Result<(Ebpf, Vec<Ring>), KernelError> {
     if OBJECT.is_empty() {
         return Err(KernelError::NoObject);
     }
@@ -45,6 +45,10 @@ pub fn load(settings: &Settings) -> Result<(Ebpf, Vec<Ring>), KernelError> {
     for (index, name) in map::RINGS.into_iter().enumerate() {
         loader.map_max_entries(name, if index < shards { size } else { page });
     }
+    let places = map::PINNED.map(|name| pins.map(|pins| (name, pins.map(name))));
+    for (name, place) in places.iter().flatten() {
+        loader.map_pin_path(name, place.as_path());
+    }
     let mut object = loader.load(OBJECT).map_err(KernelError::load)?;
     let mut rings = Vec::with_capacity(shards);
     for name in map::RINGS.into_iter().take(shards) {
@@ -53,6 +57,7 @@ pub fn load(settings: &Settings) -> Result<(Ebpf, Vec<Ring>), KernelError> {
         };
         rings.push(Ring::map(data, size as usize).map_err(KernelError::Ring)?);
     }
+    // Ports of an earlier start may stand there.
     if !settings.ports.is_empty() {
         let mut words = vec![0_u64; 1024];
         for port in &settings.ports {

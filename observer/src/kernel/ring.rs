@@ -1,4 +1,5 @@
-//! Reading a BPF ring buffer over its mapped pages: events are borrowed from the ring and released by the batch.
+//! Reading a BPF ring buffer over its mapped pages: events are borrowed from the ring, and released when what they led to is
+//! safe. So a ring is read further than it is released, and after a restart it is read again from there.
 //!
 //! Layout and protocol: `kernel/bpf/ringbuf.c`. A page with the consumer's position (ours to write), a page with the
 //! producer's, then the data, mapped twice in a row so that no record is ever split.
@@ -26,6 +27,8 @@ pub struct Ring {
     /// Bytes of data; a power of two.
     size: usize,
     page: usize,
+    /// Position of the next event to hand out.
+    read: usize,
 }
 
 /// Mapped memory, unmapped on drop.
@@ -77,13 +80,16 @@ impl Ring {
         let fd = map.fd().as_fd();
         let consumer = Pages::map(fd, page, 0, ProtFlags::READ | ProtFlags::WRITE)?;
         let producer = Pages::map(fd, page + 2 * size, page, ProtFlags::READ)?;
-        Ok(Self {
+        let mut ring = Self {
             map,
             consumer,
             producer,
             size,
             page,
-        })
+            read: 0,
+        };
+        ring.read = ring.consumed().load(Ordering::Relaxed);
+        Ok(ring)
     }
 
     /// The ring's descriptor: readable after the kernel side forced a wake-up.
@@ -91,21 +97,49 @@ impl Ring {
         self.map.fd().as_fd()
     }
 
-    /// Bytes that wait to be read.
-    pub fn waiting(&self) -> usize {
+    /// Bytes of data.
+    pub fn size(&self) -> u64 {
+        self.size as u64
+    }
+
+    /// Bytes that are not released.
+    pub fn filled(&self) -> u64 {
         let consumed = self.consumed().load(Ordering::Relaxed);
         self.produced()
             .load(Ordering::Acquire)
-            .wrapping_sub(consumed)
+            .wrapping_sub(consumed) as u64
     }
 
-    /// Hands out at most `limit` events in their order, then releases them. Returns how many.
-    pub fn drain(&mut self, limit: usize, mut event: impl FnMut(&[u8])) -> usize {
-        let mut position = self.consumed().load(Ordering::Relaxed);
+    /// Position of the next event to hand out.
+    pub fn position(&self) -> u64 {
+        self.read as u64
+    }
+
+    /// Goes on at a position, where that lies among what the ring still holds.
+    pub fn seek(&mut self, position: u64) -> bool {
+        let consumed = self.consumed().load(Ordering::Relaxed) as u64;
+        let produced = self.produced().load(Ordering::Acquire) as u64;
+        let holds = (consumed..=produced).contains(&position);
+        if holds {
+            self.read = position as usize;
+        }
+        holds
+    }
+
+    /// Gives the room before a position back to the kernel side.
+    pub fn release(&mut self, position: u64) {
+        let consumed = self.consumed().load(Ordering::Relaxed) as u64;
+        if (consumed..=self.position()).contains(&position) {
+            self.consumed().store(position as usize, Ordering::Release);
+        }
+    }
+
+    /// Hands out at most `limit` events in their order, with their positions. Returns how many.
+    pub fn drain(&mut self, limit: usize, mut event: impl FnMut(u64, &[u8])) -> usize {
         let produced = self.produced().load(Ordering::Acquire);
         let mut count = 0;
-        while position < produced && count < limit {
-            let at = self.page + (position & (self.size - 1));
+        while self.read < produced && count < limit {
+            let at = self.page + (self.read & (self.size - 1));
             // SAFETY: `at` is aligned to 8 and lies in the first of the two mappings of the data.
             let head = unsafe { self.producer.start.add(at).cast::<AtomicU32>().as_ref() }
                 .load(Ordering::Acquire);
@@ -117,19 +151,19 @@ impl Ring {
                 break;
             }
             if head & DISCARDED == 0 {
-                // SAFETY: a record that is not busy is not written any more until it is released below; it is at most
-                // `size` bytes long and the second mapping follows the first, so it lies in mapped memory.
-                event(unsafe {
+                // SAFETY: a record that is not busy is not written any more until it is released, which takes `&mut self`; it
+                // is at most `size` bytes long and the second mapping follows the first, so it lies in mapped memory.
+                let bytes = unsafe {
                     std::slice::from_raw_parts(
                         self.producer.start.add(at + RECORD_HEADER).as_ptr(),
                         length,
                     )
-                });
+                };
+                event(self.read as u64, bytes);
                 count += 1;
             }
-            position += (RECORD_HEADER + length).next_multiple_of(8);
+            self.read += (RECORD_HEADER + length).next_multiple_of(8);
         }
-        self.consumed().store(position, Ordering::Release);
         count
     }
 

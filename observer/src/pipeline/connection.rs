@@ -1,5 +1,6 @@
 //! One connection in the pipeline: which end is the client, what its requests asked, and the calls that come of it.
 
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::segment::{self, Segment};
 use crate::usage::{Call, Credential, Fingerprint, Outcome, Vantage, Visibility};
 
 /// What the pipeline keeps of a connection.
+#[derive(Serialize, Deserialize)]
 pub struct Connection {
     /// `None` while the connection speaks something else.
     http: Option<http::Connection<Box<Asked>>>,
@@ -21,11 +23,15 @@ pub struct Connection {
     /// Stream offsets told to the kernel side, of the low and the high end's bytes.
     pub hinted: [u64; 2],
     /// Heap bytes as last accounted for.
+    #[serde(skip)]
     pub heap: usize,
+    /// Positions in the ring of the low and the high end's first event that something still waits in as bytes.
+    #[serde(skip)]
+    pub raw_since: [Option<u64>; 2],
 }
 
 /// What holds for every exchange of a connection.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct About {
     client_high: Option<bool>,
     interface: u32,
@@ -36,7 +42,7 @@ struct About {
 }
 
 /// What is kept of a request until its exchange ends: nothing secret.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Asked {
     method: Arc<str>,
     host: Option<Arc<str>>,
@@ -78,6 +84,7 @@ impl Connection {
             about,
             hinted: [0; 2],
             heap: 0,
+            raw_since: [None; 2],
         }
     }
 
@@ -98,6 +105,16 @@ impl Connection {
     pub fn needless_until(&self, high: bool) -> Option<u64> {
         let side = self.about.side(high)?;
         self.http.as_ref()?.skip_until(side)
+    }
+
+    /// Position in the ring of the first event that something still waits in as bytes.
+    pub fn raw_since(&self) -> Option<u64> {
+        self.raw_since.into_iter().flatten().min()
+    }
+
+    /// Stream offset of the first byte of the head of one end that is half read.
+    pub fn half_read(&self, high: bool) -> Option<u64> {
+        self.http.as_ref()?.half_read(self.about.side(high)?)
     }
 
     /// Bytes on the heap.

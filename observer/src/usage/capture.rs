@@ -23,6 +23,27 @@ pub struct CaptureStats {
     pub tls_handshakes: Vec<(&'static str, &'static str, u64)>,
     /// Run statistics of the kernel programs; empty while the kernel does not keep them.
     pub programs: Vec<ProgramRuns>,
+    /// How the ledger is doing.
+    pub ledger: LedgerStats,
+}
+
+/// What the ledger's writer did since the start of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LedgerStats {
+    /// Whether the last attempt to write failed.
+    pub failing: bool,
+    /// Batches written.
+    pub batches: u64,
+    /// Attempts that failed.
+    pub errors: u64,
+    /// Batches that wait.
+    pub waiting: u64,
+    /// Time that writing took. Nanoseconds.
+    pub nanoseconds: u64,
+    /// Size of the file. Bytes.
+    pub bytes: u64,
+    /// Rows deleted before their time, because the file was full.
+    pub deleted_early: u64,
 }
 
 /// Packets and bytes of one interface in one direction.

@@ -39,6 +39,7 @@ macro_rules! labels {
 labels!(RequestKey, RequestLabels, [consumer, api, route], [method: &'static str, status: StatusLabel]);
 labels!(HopKey, HopLabels, [api, route], [status: StatusLabel]);
 labels!(DurationKey, DurationLabels, [route], [method: &'static str]);
+labels!(WindowKey, WindowLabels, [consumer, app, key, api, route], [start: u64, method: &'static str, status: Option<u16>, outcome: &'static str]);
 labels!(FailureKey, FailureLabels, [consumer], [outcome: &'static str, reason: &'static str]);
 
 /// The method when it is registered (IANA, HTTP Method Registry), else `_OTHER`.

@@ -347,12 +347,24 @@ pub struct Ledger {
     /// Its file.
     #[serde(deserialize_with = "checks::path")]
     pub path: PathBuf,
+    /// How long usage by the minute is kept.
+    pub keep_minutes: Period,
+    /// How long usage by the quarter-hour is kept.
+    pub keep_quarters: Period,
+    /// How long usage by the day is kept.
+    pub keep_days: Period,
+    /// Size past which the oldest minutes, then quarter-hours, then days go early.
+    pub max_bytes: Bytes,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
         Self {
             path: "/var/lib/observer/ledger.sqlite".into(),
+            keep_minutes: Period::days(2),
+            keep_quarters: Period::days(62),
+            keep_days: Period::days(5 * 365 + 1),
+            max_bytes: Bytes(8 << 30),
         }
     }
 }

@@ -97,7 +97,8 @@ impl Period {
         Self(Duration::from_secs(days.saturating_mul(86_400)))
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads a text such as `7d`.
+    pub fn parse(text: &str) -> Option<Self> {
         let (number, unit) = split(text)?;
         let factor = TIMES.iter().find(|(name, _)| *name == unit)?.1;
         number

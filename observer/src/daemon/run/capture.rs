@@ -6,15 +6,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aya_log::EbpfLogger;
 use observer_ebpf::abi::Counter;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::super::failure::Failure;
 use super::super::host::ThisHost;
 use super::super::statistics;
 use super::Order;
+use super::books::Books;
 use crate::export::State;
 use crate::export::records::RecordSink;
-use crate::kernel::{Kernel, KernelError, counters};
+use crate::kernel::{self, Kernel, KernelError, counters, monotonic_now};
 use crate::pipeline::Pipeline;
 use crate::usage::Call;
 
@@ -35,7 +35,10 @@ pub struct Capture {
     host: ThisHost,
     state: Arc<State>,
     orders: Receiver<Order>,
-    lost_requests: u64,
+    books: Books,
+    base: statistics::Base,
+    /// Missing bytes and opaque connections that the books have.
+    noted: (u64, u64),
     log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
@@ -50,6 +53,7 @@ impl Capture {
         records: Option<RecordSink>,
         state: Arc<State>,
         orders: Receiver<Order>,
+        mut books: Books,
         log: bool,
     ) -> Result<Self, Failure> {
         let clients = kernel
@@ -67,6 +71,15 @@ impl Capture {
             tracing::info!("{}: ingress by {hook} ({reason})", attachment.name);
         }
         let log = if log { kernel_log(&mut kernel) } else { None };
+        let now = counters::all(kernel.object())
+            .map_err(|error| Failure::support("starting to observe", error))?;
+        // What was lost while no daemon ran counts from now on.
+        let known = books.counters();
+        if known.len() != now.len() {
+            *known = now;
+        }
+        let base = statistics::Base::new(known.clone(), &kernel)
+            .map_err(|error| Failure::support("starting to observe", error))?;
         Ok(Self {
             kernel,
             pipeline,
@@ -74,7 +87,9 @@ impl Capture {
             host,
             state,
             orders,
-            lost_requests: 0,
+            base,
+            books,
+            noted: (0, 0),
             log,
         })
     }
@@ -85,13 +100,17 @@ impl Capture {
     /// When the kernel side cannot be read any more.
     pub fn run(mut self) -> Result<(), KernelError> {
         self.round()?;
-        self.state.set_readiness(Ok(()));
+        // Where the file of records is cut back to if this process is killed at once.
+        self.commit(false);
         let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
         tracing::info!("observing");
         let mut pause = BUSY;
         let mut next_round = now() + ROUND;
         loop {
             let events = self.drain()?;
+            if self.books.is_due(self.kernel.rings()) {
+                self.commit(false);
+            }
             if now() >= next_round {
                 next_round = now() + ROUND;
                 self.round()?;
@@ -111,11 +130,17 @@ impl Capture {
         }
         while self.drain()? > 0 {}
         self.round()?;
-        if let Some(records) = &mut self.records {
-            records.flush();
-        }
+        self.commit(true);
+        self.books.finish();
         tracing::info!("stopped");
         Ok(())
+    }
+
+    /// Makes what was read safe; with `seal`, hands it to the ledger. Returns the number of the last batch handed over.
+    fn commit(&mut self, seal: bool) -> u64 {
+        let (rings, records) = (self.kernel.rings(), self.records.as_mut());
+        self.books
+            .commit(rings, &self.pipeline, records, seal, utc_now())
     }
 
     /// Takes what is in the rings. Returns the number of events.
@@ -126,20 +151,27 @@ impl Capture {
             records,
             host,
             state,
+            books,
             ..
         } = self;
         pipeline.set_clock(clock_offset());
+        let (batch, resuming) = books.parts();
         let mut counters = None;
         let mut out = |call: Call| {
             let counters = counters.get_or_insert_with(|| state.counters());
             counters.record(&call, call.end());
+            batch.add(&call);
             if let Some(records) = records {
                 records.write(&call);
             }
         };
         let mut events = 0;
-        for ring in kernel.rings() {
-            events += ring.drain(BATCH, |event| pipeline.event(event, host, &mut out));
+        for (index, ring) in kernel.rings().iter_mut().enumerate() {
+            events += ring.drain(BATCH, |at, event| {
+                if resuming.counts(index, at, event) {
+                    pipeline.event(event, at, host, &mut out);
+                }
+            });
         }
         for (flow, hint) in pipeline.take_hints() {
             kernel.hint(&flow, hint)?;
@@ -162,36 +194,73 @@ impl Capture {
             }
             self.host.set_interfaces(self.kernel.interfaces());
         }
+        self.kernel.renew(kernel::LEASE)?;
         let Self {
             kernel,
             pipeline,
             records,
             host,
             state,
+            books,
             ..
         } = self;
-        let lost = counters::read(kernel.object(), Counter::LostRequests)?;
+        let (now, utc) = (monotonic_now(), utc_now());
+        let counted = counters::all(kernel.object())?;
+        let lost = std::mem::replace(books.counters(), counted.clone());
+        let since = |counter: Counter| {
+            let value = |counters: &[u64]| counters.get(counter as usize).copied().unwrap_or(0);
+            value(&counted).saturating_sub(value(&lost))
+        };
         {
             let mut counters = state.counters();
-            counters.lost(
-                u32::try_from(lost - self.lost_requests).unwrap_or(u32::MAX),
-                utc_now(),
-            );
-            self.lost_requests = lost;
-            pipeline.tick(monotonic_now(), host, &mut |call: Call| {
+            let requests = since(Counter::LostRequests);
+            counters.lost(u32::try_from(requests).unwrap_or(u32::MAX), utc);
+            let (batch, _) = books.parts();
+            pipeline.tick(now, host, &mut |call: Call| {
                 counters.record(&call, call.end());
+                batch.add(&call);
                 if let Some(records) = records {
                     records.write(&call);
                 }
             });
+            let second = utc / 1_000_000_000;
+            batch.miss(second, "ring_full", requests);
+            for (counter, reason) in Counter::LOSSES {
+                if counter != Counter::RingFull {
+                    batch.miss(second, reason, since(counter));
+                }
+            }
+            let counts = pipeline.counts();
+            let opaque = counts.opaque.values().sum();
+            batch.miss(second, "missing_bytes", counts.missing_bytes - self.noted.0);
+            batch.miss(second, "opaque_connections", opaque - self.noted.1);
+            self.noted = (counts.missing_bytes, opaque);
         }
         if let Some(records) = records {
-            records.tick(utc_now());
+            records.tick(utc);
         }
         let mut stats = statistics::of_pipeline(pipeline, records.as_ref());
-        statistics::add_kernel(&mut stats, kernel)?;
+        statistics::add_kernel(&mut stats, kernel, &self.base)?;
+        let ledger = books.status();
+        stats
+            .dropped
+            .push(("ledger", "window_bound", books.parts().0.folded()));
+        state.set_readiness(match &ledger.trouble {
+            None => Ok(()),
+            Some(trouble) => Err(format!(
+                "observing goes on, but the ledger cannot be written: {trouble}"
+            )),
+        });
+        stats.ledger = statistics::of_ledger(&ledger, books.waiting());
         state.set_capture(stats);
         Ok(())
+    }
+
+    /// Reads what there is and hands it to the ledger. Returns the number of the batch that holds it.
+    fn flush(&mut self) -> Result<u64, KernelError> {
+        while self.drain()? > 0 {}
+        self.round()?;
+        Ok(self.commit(true))
     }
 
     /// Carries out what was ordered. False: stop.
@@ -206,6 +275,10 @@ impl Capture {
                     if let Some(Err(error)) = self.records.as_mut().map(RecordSink::reopen) {
                         tracing::error!("{error}");
                     }
+                }
+                Ok(Order::Commit(answer)) => {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(self.flush());
                 }
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,
@@ -234,14 +307,6 @@ pub fn utc_now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)
-}
-
-/// Nanoseconds of the clock that `bpf_ktime_get_ns` reads.
-fn monotonic_now() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    (now.tv_sec as u64)
-        .saturating_mul(1_000_000_000)
-        .saturating_add(now.tv_nsec as u64)
 }
 
 /// What to add to the monotonic clock for UTC. Asked before every batch: the wall clock may be set.

@@ -6,7 +6,7 @@ use super::Family;
 use crate::usage::ErrorClass;
 
 /// Every family of the contract that is counted so far.
-pub(super) static FAMILIES: [Family; 24] = [
+pub(super) static FAMILIES: [Family; 29] = [
     Family {
         name: "http_requests_total",
         kind: MetricType::COUNTER,
@@ -257,6 +257,44 @@ pub(super) static FAMILIES: [Family; 24] = [
                 samples.count(&[&format!("observer_{metric}")], count);
             }
         },
+    },
+    Family {
+        name: "ledger_batches_total",
+        kind: MetricType::COUNTER,
+        labels: &["result"],
+        help: "Batches of usage that were written to the ledger, and attempts that failed.",
+        fill: |samples, from| {
+            samples.count(&["written"], from.capture.ledger.batches);
+            samples.count(&["failed"], from.capture.ledger.errors);
+        },
+    },
+    Family {
+        name: "ledger_batches_waiting",
+        kind: MetricType::GAUGE,
+        labels: &[],
+        help: "Batches of usage that wait in memory until the ledger can be written.",
+        fill: |samples, from| samples.count(&[], from.capture.ledger.waiting),
+    },
+    Family {
+        name: "ledger_writing_seconds_total",
+        kind: MetricType::COUNTER,
+        labels: &[],
+        help: "Time spent on writing to the ledger.",
+        fill: |samples, from| samples.add(&[], from.capture.ledger.nanoseconds as f64 / 1e9),
+    },
+    Family {
+        name: "ledger_size_bytes",
+        kind: MetricType::GAUGE,
+        labels: &[],
+        help: "Size of the ledger's file.",
+        fill: |samples, from| samples.count(&[], from.capture.ledger.bytes),
+    },
+    Family {
+        name: "ledger_rows_deleted_early_total",
+        kind: MetricType::COUNTER,
+        labels: &[],
+        help: "Windows that were deleted before their time because the ledger had reached its size.",
+        fill: |samples, from| samples.count(&[], from.capture.ledger.deleted_early),
     },
     Family {
         name: "build_info",

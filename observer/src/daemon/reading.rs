@@ -1,0 +1,114 @@
+//! What every reading command does first: ask the running daemon to write what it has, open the ledger, find the period.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::cli;
+use super::config::{self, Config};
+use super::failure::Failure;
+use super::run::retention;
+use crate::store::{self, Period};
+
+/// How long the daemon may take to answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The ledger, and the period that is asked for as the ledger can answer it.
+pub struct Reading {
+    /// The ledger.
+    pub ledger: store::Reader,
+    /// The period.
+    pub period: Period,
+    /// Why what the daemon has in memory is not in it.
+    pub note: Option<String>,
+}
+
+/// Prepares to read.
+///
+/// # Errors
+/// When there is no ledger, or the period is none.
+pub fn open(config: &Config, asked: &cli::Period) -> Result<Reading, Failure> {
+    let note = commit(&config.control.socket).err();
+    let ledger = store::open_to_read(&config.ledger.path).map_err(|error| {
+        Failure::input(
+            "ledger",
+            format_args!(
+                "{error} (it is made by the first `observer run`; root and its user may read it)"
+            ),
+        )
+    })?;
+    let now = now();
+    let from = moment(&asked.from, now)?;
+    let until = match &asked.to {
+        Some(to) => moment(to, now)?,
+        None => now + 1,
+    };
+    if from >= until {
+        return Err(Failure::input(
+            "period",
+            "its beginning is not before its end",
+        ));
+    }
+    let period = Period { from, until }.widened(&retention(config), now);
+    Ok(Reading {
+        ledger,
+        period,
+        note,
+    })
+}
+
+/// Asks the running daemon, if there is one, to write what it has seen.
+fn commit(socket: &Path) -> Result<(), String> {
+    let Ok(mut stream) = UnixStream::connect(socket) else {
+        return Ok(());
+    };
+    let failed = |why: &dyn std::fmt::Display| {
+        format!("what the daemon saw last is not in these figures: {why}")
+    };
+    let ask = || {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"commit\n")?;
+        let mut answer = String::new();
+        BufReader::new(&stream).read_line(&mut answer)?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    match { ask }() {
+        Ok(answer) if answer.trim() == "ok" => Ok(()),
+        Ok(answer) => Err(failed(&answer.trim().trim_start_matches("failed: "))),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// A date, a time, or how long ago.
+fn moment(text: &str, now: u64) -> Result<u64, Failure> {
+    let ago = config::Period::parse(text).map(|period| now.saturating_sub(period.0.as_secs()));
+    let time = || text.parse::<jiff::Timestamp>().ok();
+    let date = || {
+        let date = text.parse::<jiff::civil::Date>().ok()?;
+        date.to_zoned(jiff::tz::TimeZone::UTC)
+            .ok()
+            .map(|zoned| zoned.timestamp())
+    };
+    let absolute = || {
+        time()
+            .or_else(date)
+            .and_then(|time| u64::try_from(time.as_second()).ok())
+    };
+    ago.or_else(absolute).ok_or_else(|| {
+        Failure::input(
+            "period",
+            format_args!(
+                "`{}` is no time (write 2026-11-22, 2026-11-22T10:00:00Z, or how long ago: 24h, 7d)",
+                text.escape_debug()
+            ),
+        )
+    })
+}
+
+/// Seconds since 1970 in UTC.
+pub fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

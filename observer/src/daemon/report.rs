@@ -1,0 +1,167 @@
+//! What every reading command prints: a period, how complete it is, and rows, as a table, JSON or CSV.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::cli::Format;
+use super::failure::Failure;
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// A text.
+    Text(String),
+    /// A number of things.
+    Count(u64),
+    /// A ratio or another measured number.
+    Number(f64),
+}
+
+/// An answer.
+pub struct Report {
+    /// Its period, seconds since 1970 in UTC.
+    pub from: u64,
+    /// Its end.
+    pub to: u64,
+    /// Certain exchanges among all that must have been.
+    pub completeness: f64,
+    /// What else is known of how complete it is, a sentence each.
+    pub notes: Vec<String>,
+    /// Names of the columns.
+    pub columns: Vec<&'static str>,
+    /// Rows of as many cells.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Report {
+    /// Prints it.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn print(&self, format: Format) -> Result<(), Failure> {
+        super::print(&match format {
+            Format::Table => self.table(),
+            Format::Json => format!("{:#}\n", self.json()),
+            Format::Csv => self.csv(),
+        })
+    }
+
+    fn json(&self) -> Value {
+        let rows = self.rows.iter().map(|row| {
+            let fields = self.columns.iter().zip(row).map(|(name, cell)| {
+                let value = match cell {
+                    Cell::Text(text) => json!(text),
+                    Cell::Count(count) => json!(count),
+                    Cell::Number(number) => json!(number),
+                };
+                ((*name).to_owned(), value)
+            });
+            Value::Object(fields.collect::<Map<_, _>>())
+        });
+        json!({
+            "from": time(self.from),
+            "to": time(self.to),
+            "completeness": self.completeness,
+            "notes": self.notes,
+            "rows": rows.collect::<Vec<_>>(),
+        })
+    }
+
+    fn csv(&self) -> String {
+        let mut text = self.columns.join(",");
+        text.push_str("\r\n");
+        for row in &self.rows {
+            let cells: Vec<_> = row.iter().map(Cell::csv).collect();
+            text.push_str(&cells.join(","));
+            text.push_str("\r\n");
+        }
+        text
+    }
+
+    fn table(&self) -> String {
+        let rows: Vec<Vec<String>> = self
+            .rows
+            .iter()
+            .map(|row| row.iter().map(Cell::shown).collect())
+            .collect();
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            let header = self.columns.get(column).map_or(0, |name| name.len());
+            cells
+                .map(|cell| cell.chars().count())
+                .fold(header, usize::max)
+        };
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        let mut text = format!(
+            "{} to {}, completeness {}\n",
+            time(self.from),
+            time(self.to),
+            Cell::Number(self.completeness).shown()
+        );
+        for note in &self.notes {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{note}");
+        }
+        let header: Vec<String> = self.columns.iter().map(|name| (*name).to_owned()).collect();
+        let numeric = |column: usize| {
+            let first = self.rows.first().and_then(|row| row.get(column));
+            !matches!(first, Some(Cell::Text(_)) | None)
+        };
+        for row in std::iter::once(&header).chain(&rows) {
+            let mut line = String::new();
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let _ = if numeric(column) {
+                    write!(line, "  {cell:>width$}")
+                } else {
+                    write!(line, "  {cell:<width$}")
+                };
+            }
+            let _ = writeln!(text, "{}", line.trim_start_matches("  ").trim_end());
+        }
+        if self.rows.is_empty() {
+            text.push_str("nothing was used in this time\n");
+        }
+        text
+    }
+}
+
+impl Cell {
+    fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => text.escape_debug().to_string(),
+            Self::Count(count) => count.to_string(),
+            Self::Number(number) if *number == 1.0 => "1".to_owned(),
+            Self::Number(number) => format!("{number:.6}"),
+        }
+    }
+
+    /// RFC 4180 section 2. A text that a spreadsheet would take for a formula is made one that it does not.
+    fn csv(&self) -> String {
+        match self {
+            Self::Text(text) => {
+                let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+                let text = if formula {
+                    format!("'{text}")
+                } else {
+                    text.clone()
+                };
+                if text.contains(['"', ',', '\n', '\r']) {
+                    format!("\"{}\"", text.replace('"', "\"\""))
+                } else {
+                    text
+                }
+            }
+            Self::Count(count) => count.to_string(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
+/// A second since 1970 as RFC 3339.
+pub fn time(second: u64) -> String {
+    i64::try_from(second)
+        .ok()
+        .and_then(|second| jiff::Timestamp::from_second(second).ok())
+        .map_or_else(|| second.to_string(), |time| time.to_string())
+}

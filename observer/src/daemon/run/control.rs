@@ -1,0 +1,116 @@
+//! The control socket: commands talk to the running daemon, one line each way. Only root and the daemon's own user are heard.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::Path;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::Order;
+use crate::store::Status;
+
+/// How long a command may take to say what it wants, and the ledger to take a batch.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often the ledger's progress is looked at.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Listens. Fails when another daemon listens there.
+///
+/// # Errors
+/// What the system refuses.
+pub fn listen(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+    if BlockingStream::connect(path).is_ok() {
+        return Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another observer is running (stop it, or give this one a [control] socket and a [ledger] of its own)",
+        ));
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Answers commands. `status` says how the ledger is doing.
+pub async fn serve(
+    listener: UnixListener,
+    orders: Sender<Order>,
+    status: impl Fn() -> Status + Clone + Send + Sync + 'static,
+) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, most likely: they may come back.
+            tokio::time::sleep(PATIENCE).await;
+            continue;
+        };
+        let own = rustix::process::geteuid().as_raw();
+        let heard = stream
+            .peer_cred()
+            .is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own);
+        if heard {
+            tokio::spawn(answer(stream, orders.clone(), status.clone()));
+        }
+    }
+}
+
+async fn answer(mut stream: UnixStream, orders: Sender<Order>, status: impl Fn() -> Status) {
+    let (reading, mut writing) = stream.split();
+    let mut line = String::new();
+    let mut reading = tokio::io::AsyncReadExt::take(BufReader::new(reading), 256);
+    if !matches!(
+        timeout(PATIENCE, reading.read_line(&mut line)).await,
+        Ok(Ok(_))
+    ) {
+        return;
+    }
+    let said = match line.trim() {
+        "commit" => match commit(&orders, &status).await {
+            Ok(()) => "ok\n".to_owned(),
+            Err(why) => format!("failed: {}\n", why.replace('\n', " ")),
+        },
+        _ => "failed: no such request\n".to_owned(),
+    };
+    // Whoever asked may have gone.
+    let _ = writing.write_all(said.as_bytes()).await;
+}
+
+/// Brings everything that was seen so far into the ledger.
+async fn commit(orders: &Sender<Order>, status: &impl Fn() -> Status) -> Result<(), String> {
+    let (sender, receiver) = oneshot::channel();
+    orders
+        .send(Order::Commit(sender))
+        .map_err(|_| "the daemon is stopping".to_owned())?;
+    let number = receiver
+        .await
+        .map_err(|_| "the daemon is stopping".to_owned())?
+        .map_err(|error| error.to_string())?;
+    let taken = async {
+        loop {
+            let status = status();
+            if status.batch >= number {
+                return Ok(());
+            }
+            if let Some(trouble) = status.trouble {
+                return Err(trouble);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    timeout(PATIENCE, taken)
+        .await
+        .unwrap_or_else(|_| Err("the ledger takes long".to_owned()))
+}

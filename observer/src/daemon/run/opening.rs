@@ -1,0 +1,161 @@
+//! Opening ledger, journal and pins at the start, and finding out what the process before left.
+
+use std::path::{Path, PathBuf};
+
+use super::super::config::Config;
+use super::super::failure::Failure;
+use super::books::Books;
+use crate::export::records;
+use crate::kernel::Kernel;
+use crate::kernel::pins::{self, Pins};
+use crate::pipeline::Pipeline;
+use crate::store::{self, Journal, Retention, StoreError, Writer};
+
+/// What was opened.
+pub struct Opened {
+    /// Where maps and links are pinned, until the kernel side takes it.
+    pub pins: Option<Pins>,
+    /// The ledger's writer.
+    pub writer: Writer,
+    journal: Option<Journal>,
+    path: PathBuf,
+    ledger: String,
+}
+
+/// Opens everything. What cannot be opened is said, and observing goes on without it.
+///
+/// # Errors
+/// When the ledger is a later version's, or no thread can be started.
+pub fn open(config: &Config) -> Result<Opened, Failure> {
+    let path = journal_path(config);
+    let journal = Journal::read(&path).unwrap_or_else(|error| {
+        tracing::error!("journal: {error}; what it held is lost");
+        None
+    });
+    let known = journal.as_ref().map(|journal| journal.mark.ledger.clone());
+    let file = &config.ledger.path;
+    let opened = store::open(file, known.as_deref()).or_else(|error| {
+        if !error.is_corruption() {
+            return Err(error);
+        }
+        let aside = store::set_aside(file)?;
+        tracing::error!(
+            "ledger: {error}; set aside as {}, a new one is begun",
+            aside.display()
+        );
+        store::open(file, known.as_deref())
+    });
+    let ledger = match opened {
+        Ok(ledger) => Some(ledger),
+        Err(error @ StoreError::Later { .. }) => return Err(Failure::input("ledger", error)),
+        Err(error) => {
+            tracing::error!("ledger: {error}; usage is kept in memory until it can be opened");
+            None
+        }
+    };
+    let id = ledger.as_ref().and_then(|ledger| store::id(ledger).ok());
+    let writer = Writer::start(file, ledger, retention(config))
+        .map_err(|error| Failure::support("starting a thread", error))?;
+    let id = id.or(known);
+    let pins = match &id {
+        Some(id) => Pins::open(id, config.capture.ring_bytes.0),
+        None => Err(std::io::Error::other("the ledger has no id yet")),
+    };
+    let pins = pins
+        .inspect_err(|error| {
+            tracing::warn!(
+                "nothing is pinned at /sys/fs/bpf/observer: {error}; what passes while no daemon runs is not seen \
+                 (mount -t bpf bpf /sys/fs/bpf)"
+            );
+        })
+        .ok();
+    let ours = journal.filter(|journal| Some(&journal.mark.ledger) == id.as_ref());
+    if let Some(mark) = ours
+        .as_ref()
+        .and_then(|journal| journal.mark.records.as_ref())
+        && let Err(error) = records::cut_back(mark)
+    {
+        tracing::error!(
+            "records: {}: {error}; some may stand there twice",
+            mark.path.display()
+        );
+    }
+    Ok(Opened {
+        pins,
+        writer,
+        journal: ours,
+        path,
+        ledger: id.unwrap_or_default(),
+    })
+}
+
+impl Opened {
+    /// Opens the books, with what the process before left where that is still good.
+    pub fn books(self, kernel: &mut Kernel, pipeline: &mut Pipeline) -> Books {
+        let pinned = kernel
+            .pins()
+            .map(|pins| (pins.folder().to_owned(), pins.adopted()));
+        let folder = pinned.as_ref().map(|(folder, _)| folder.clone());
+        let next = self.writer.status().batch + 1;
+        let mut books = Books::new(
+            self.writer,
+            folder.as_ref().map(|_| self.path),
+            self.ledger,
+            folder.clone().unwrap_or_default(),
+            next,
+        );
+        if let Some(journal) = self.journal {
+            let holds =
+                pinned.is_some_and(|(folder, adopted)| adopted && folder == journal.mark.pins);
+            if holds {
+                tracing::info!("going on where the process before stopped");
+            }
+            books.resume(journal, kernel.rings(), pipeline, holds);
+        }
+        books
+    }
+}
+
+/// How long the configuration keeps what.
+pub fn retention(config: &Config) -> Retention {
+    Retention {
+        minutes: config.ledger.keep_minutes.0.as_secs(),
+        quarters: config.ledger.keep_quarters.0.as_secs(),
+        days: config.ledger.keep_days.0.as_secs(),
+        max_bytes: config.ledger.max_bytes.0,
+    }
+}
+
+/// The journal lies beside the control socket.
+pub fn journal_path(config: &Config) -> PathBuf {
+    config.control.socket.with_file_name("journal")
+}
+
+/// `observer unpin`: removes what is pinned for the ledger, and the journal. Returns the number of folders.
+///
+/// # Errors
+/// While a daemon runs, and when something cannot be removed.
+pub fn unpin(config: &Config) -> Result<usize, Failure> {
+    let socket = &config.control.socket;
+    if std::os::unix::net::UnixStream::connect(socket).is_ok() {
+        return Err(Failure::input(
+            "unpin",
+            format_args!(
+                "an observer is running on {} (stop it first)",
+                socket.display()
+            ),
+        ));
+    }
+    let id = ledger_id(&config.ledger.path, &journal_path(config));
+    let Some(id) = id else { return Ok(0) };
+    let removed = pins::remove(&id).map_err(|error| Failure::support("unpin", error))?;
+    Journal::remove(&journal_path(config)).map_err(|error| Failure::input("journal", error))?;
+    Ok(removed)
+}
+
+fn ledger_id(ledger: &Path, journal: &Path) -> Option<String> {
+    let of_ledger = store::open_to_read(ledger)
+        .ok()
+        .and_then(|ledger| store::id(&ledger).ok());
+    of_ledger.or_else(|| Some(Journal::read(journal).ok()??.mark.ledger))
+}

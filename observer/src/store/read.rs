@@ -1,0 +1,241 @@
+//! What the commands ask the ledger.
+//!
+//! A period is put together from the largest steps that lie inside it; where the small ones of long ago are gone, it is
+//! widened to the steps that are still there, and the answer says to which.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use super::Retention;
+use crate::usage::batch::Sums;
+
+/// A half-open period, seconds since 1970 in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// Its first second.
+    pub from: u64,
+    /// The second after its last.
+    pub until: u64,
+}
+
+/// Usage of one group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageRow {
+    /// The values of the columns that were grouped by.
+    pub group: Vec<String>,
+    /// What was used.
+    pub sums: Sums,
+}
+
+/// What is known of how complete a period is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Exchanges that were counted with certainty.
+    pub certain: u64,
+    /// By reason: exchanges that are not certain, exchanges that were lost, and what bounds what else was missed.
+    pub reasons: BTreeMap<String, u64>,
+    /// Times in which nothing was observed.
+    pub gaps: Vec<Gap>,
+}
+
+/// A time in which nothing was observed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Its beginning, seconds since 1970 in UTC.
+    pub from: u64,
+    /// Its end.
+    pub until: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// Reasons that count exchanges of which some part is not certain.
+const UNCERTAIN: [&str; 5] = [
+    "gap",
+    "pairing_broken",
+    "joined_in_the_middle",
+    "pipeline_bound",
+    "conflict",
+];
+/// Reasons that count exchanges of which nothing was seen. The others count bytes, packets or connections.
+const LOST: [&str; 2] = ["ring_full", "shed"];
+
+impl Coverage {
+    /// Certain exchanges among all that must have been; 1 when there were none.
+    pub fn completeness(&self) -> f64 {
+        share(self.certain, self.count(&UNCERTAIN) + self.count(&LOST))
+    }
+
+    /// Exchanges of which something was seen, among all that must have been.
+    pub fn seen(&self) -> f64 {
+        share(self.certain + self.count(&UNCERTAIN), self.count(&LOST))
+    }
+
+    fn count(&self, reasons: &[&str]) -> u64 {
+        reasons
+            .iter()
+            .filter_map(|reason| self.reasons.get(*reason))
+            .sum()
+    }
+}
+
+fn share(part: u64, rest: u64) -> f64 {
+    if part + rest == 0 {
+        1.0
+    } else {
+        part as f64 / (part + rest) as f64
+    }
+}
+
+impl Period {
+    /// The smallest period that holds this one and that the ledger can still answer.
+    pub fn widened(self, retention: &Retention, now: u64) -> Self {
+        let step = |at: u64| {
+            if at >= now.saturating_sub(retention.minutes) {
+                60
+            } else if at >= now.saturating_sub(retention.quarters) {
+                900
+            } else {
+                86_400
+            }
+        };
+        let (first, last) = (step(self.from), step(self.until.min(now)));
+        Self {
+            from: self.from / first * first,
+            until: self.until.div_ceil(last) * last,
+        }
+    }
+
+    /// Pieces of the period by table: whole days, then quarter-hours around them, then minutes around those.
+    fn pieces(self) -> Vec<(&'static str, u64, Self)> {
+        let mut pieces = Vec::new();
+        let mut rest = vec![self];
+        for (table, step) in [("day", 86_400), ("quarter", 900), ("minute", 60)] {
+            let mut left = Vec::new();
+            for period in rest {
+                let from = period.from.div_ceil(step) * step;
+                let until = period.until / step * step;
+                if from < until {
+                    pieces.push((table, step, Self { from, until }));
+                    left.push(Self {
+                        from: period.from,
+                        until: from,
+                    });
+                    left.push(Self {
+                        from: until,
+                        until: period.until,
+                    });
+                } else {
+                    left.push(period);
+                }
+            }
+            rest = left;
+            rest.retain(|period| period.from < period.until);
+        }
+        pieces
+    }
+}
+
+/// Usage of a period in groups; `columns` are names of the dimension table.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn usage(
+    ledger: &Connection,
+    period: Period,
+    columns: &[&'static str],
+) -> Result<Vec<UsageRow>, rusqlite::Error> {
+    let pieces = period.pieces();
+    if pieces.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parts: Vec<String> = pieces
+        .iter()
+        .map(|(table, _, Period { from, until })| {
+            format!(
+                "SELECT dimension, sum(requests) r, sum(uncertain) u, sum(request_bytes) q, sum(response_bytes) s,
+                 sum(service_us) t FROM {table} WHERE start >= {from} AND start < {until} GROUP BY dimension"
+            )
+        })
+        .collect();
+    let names = columns
+        .iter()
+        .map(|column| format!("d.{column}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let grouped = if columns.is_empty() {
+        String::new()
+    } else {
+        format!("GROUP BY {names} ORDER BY 1 DESC, {names}")
+    };
+    let comma = if columns.is_empty() { "" } else { "," };
+    let query = format!(
+        "SELECT sum(r), sum(u), sum(q), sum(s), sum(t){comma} {names} FROM ({}) JOIN dimension d ON d.id = dimension {grouped}",
+        parts.join(" UNION ALL ")
+    );
+    let mut statement = ledger.prepare(&query)?;
+    let rows = statement.query_map([], |row| {
+        let number = |index| {
+            row.get::<_, Option<u64>>(index)
+                .map(Option::unwrap_or_default)
+        };
+        let mut group = Vec::with_capacity(columns.len());
+        for (index, column) in columns.iter().enumerate() {
+            group.push(if *column == "status" {
+                match row.get::<_, u16>(5 + index)? {
+                    0 => "none".to_owned(),
+                    status => status.to_string(),
+                }
+            } else {
+                row.get(5 + index)?
+            });
+        }
+        Ok(UsageRow {
+            group,
+            sums: Sums {
+                requests: number(0)?,
+                uncertain: number(1)?,
+                request_bytes: number(2)?,
+                response_bytes: number(3)?,
+                service_us: number(4)?,
+            },
+        })
+    })?;
+    rows.collect()
+}
+
+/// How complete a period is.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn coverage(ledger: &Connection, period: Period) -> Result<Coverage, rusqlite::Error> {
+    let mut coverage = Coverage::default();
+    for row in usage(ledger, period, &[])? {
+        coverage.certain += row.sums.requests - row.sums.uncertain.min(row.sums.requests);
+    }
+    let mut statement = ledger.prepare(
+        "SELECT reason, sum(count) FROM coverage WHERE step = ?1 AND start >= ?2 AND start < ?3 GROUP BY reason",
+    )?;
+    for (_, step, Period { from, until }) in period.pieces() {
+        let rows = statement.query_map(params![step, from, until], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?))
+        })?;
+        for row in rows {
+            let (reason, count) = row?;
+            *coverage.reasons.entry(reason).or_default() += count;
+        }
+    }
+    let mut statement = ledger.prepare(
+        "SELECT start, until, reason FROM gap WHERE start < ?2 AND until > ?1 ORDER BY start",
+    )?;
+    let gaps = statement.query_map(params![period.from, period.until], |row| {
+        Ok(Gap {
+            from: row.get(0)?,
+            until: row.get(1)?,
+            reason: row.get(2)?,
+        })
+    })?;
+    coverage.gaps = gaps.collect::<Result<_, _>>()?;
+    Ok(coverage)
+}

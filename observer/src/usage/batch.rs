@@ -1,0 +1,310 @@
+//! What the ledger has not got yet: windows of one minute, by everything that usage is asked by.
+//!
+//! Invariant: bounded in number; past the bound a window keeps its consumer and loses its route, and no request is lost
+//! from the sums. A minute goes by the end of the exchange, in UTC.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use datasketches::hll::{HllSketch, HllType};
+use datasketches::tdigest::TDigestMut;
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use super::labels::{WindowKey, WindowLabels, method_label};
+use super::series::OTHER;
+use super::{Call, Vantage};
+
+/// Seconds of a window.
+pub const MINUTE: u64 = 60;
+const SECOND: u64 = 1_000_000_000;
+/// Windows of one batch.
+const WINDOWS: usize = 100_000;
+/// Sketches of one batch, of each kind.
+const SKETCHES: usize = 20_000;
+/// Accuracy of a latency sketch: about 0.5 % of the rank in the middle, far less at the ends.
+const DIGEST_K: u16 = 100;
+/// Registers of a sketch of networks as a power of two: 3 % of the number.
+const HLL_LG_K: u8 = 10;
+
+/// What one window sums up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Requests.
+    pub requests: u64,
+    /// Those of them of which some part is not certain.
+    pub uncertain: u64,
+    /// Bytes of request contents.
+    pub request_bytes: u64,
+    /// Bytes of response contents.
+    pub response_bytes: u64,
+    /// Microseconds from the first byte of the request to the last of the exchange.
+    pub service_us: u64,
+}
+
+/// One window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowRow {
+    /// Its beginning, seconds since 1970 in UTC.
+    pub start: u64,
+    /// Consumer: registered or reserved.
+    pub consumer: Arc<str>,
+    /// App; empty for none.
+    pub app: Arc<str>,
+    /// Key; empty for none.
+    pub key: Arc<str>,
+    /// API.
+    pub api: Arc<str>,
+    /// Route.
+    pub route: Arc<str>,
+    /// Registered method, or `_OTHER`.
+    pub method: Cow<'static, str>,
+    /// Status of the response; `None` when none came.
+    pub status: Option<u16>,
+    /// Outcome.
+    pub outcome: Cow<'static, str>,
+    /// What it sums up.
+    pub sums: Sums,
+}
+
+/// Latencies of a route in an hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencyRow {
+    /// Beginning of the hour, seconds since 1970 in UTC.
+    pub start: u64,
+    /// API.
+    pub api: Arc<str>,
+    /// Route.
+    pub route: Arc<str>,
+    /// A t-digest of microseconds, serialised.
+    pub sketch: Vec<u8>,
+}
+
+/// Client networks of a key on a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworksRow {
+    /// Beginning of the day, seconds since 1970 in UTC.
+    pub start: u64,
+    /// Consumer.
+    pub consumer: Arc<str>,
+    /// Key; empty for none.
+    pub key: Arc<str>,
+    /// A HyperLogLog sketch of /24 and /48 networks, serialised.
+    pub sketch: Vec<u8>,
+}
+
+/// What is not certain, or was not seen, in a minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverageRow {
+    /// Beginning of the minute, seconds since 1970 in UTC.
+    pub start: u64,
+    /// Why, as in records and metrics.
+    pub reason: Cow<'static, str>,
+    /// Exchanges, or what the reason counts.
+    pub count: u64,
+}
+
+/// A batch as it goes into the journal and into the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Windows.
+    pub windows: Vec<WindowRow>,
+    /// Latencies.
+    pub latency: Vec<LatencyRow>,
+    /// Networks.
+    pub networks: Vec<NetworksRow>,
+    /// What was missed.
+    pub coverage: Vec<CoverageRow>,
+}
+
+impl Rows {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty() && self.coverage.is_empty()
+    }
+}
+
+/// What came since the last batch.
+#[derive(Debug)]
+pub struct Batch {
+    windows: HashMap<WindowKey, Sums>,
+    latency: HashMap<(u64, Arc<str>, Arc<str>), TDigestMut>,
+    networks: HashMap<(u64, Arc<str>, Arc<str>), HllSketch>,
+    coverage: BTreeMap<(u64, &'static str), u64>,
+    none: Arc<str>,
+    other: Arc<str>,
+    folded: u64,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            windows: HashMap::new(),
+            latency: HashMap::new(),
+            networks: HashMap::new(),
+            coverage: BTreeMap::new(),
+            none: "".into(),
+            other: OTHER.into(),
+            folded: 0,
+        }
+    }
+}
+
+impl Batch {
+    /// Adds one exchange. Legs between processes of this host are no usage.
+    pub fn add(&mut self, call: &Call) {
+        if call.vantage == Vantage::Hop {
+            return;
+        }
+        let end = call.end() / SECOND;
+        if let Some(why) = call.uncertain {
+            self.miss(end, why.name(), 1);
+        } else if call.method.is_none() {
+            self.miss(end, "pairing_broken", 1);
+        }
+        let Some(method) = &call.method else { return };
+        let certain = call.is_certain();
+        let sums = self.sums(call, end / MINUTE * MINUTE, method_label(method));
+        sums.requests += 1;
+        sums.uncertain += u64::from(!certain);
+        sums.request_bytes = sums.request_bytes.saturating_add(call.request_body_bytes);
+        sums.response_bytes = sums.response_bytes.saturating_add(call.response_body_bytes);
+        sums.service_us = sums.service_us.saturating_add(call.duration / 1_000);
+        // A tunnel's lifetime after 101 is no request's duration.
+        if certain && !matches!(call.status, None | Some(101)) {
+            self.latency(call, end / 3_600 * 3_600);
+        }
+        self.network(call, end / 86_400 * 86_400);
+    }
+
+    /// Adds what was not seen, or not with certainty. `at`: seconds since 1970 in UTC.
+    pub fn miss(&mut self, at: u64, reason: &'static str, count: u64) {
+        if count > 0 {
+            *self
+                .coverage
+                .entry((at / MINUTE * MINUTE, reason))
+                .or_default() += count;
+        }
+    }
+
+    /// Windows that lost their route, and sketches that were not begun, because of a bound.
+    pub fn folded(&self) -> u64 {
+        self.folded
+    }
+
+    /// Whether nothing came.
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty() && self.coverage.is_empty()
+    }
+
+    /// Everything that came, in no particular order.
+    pub fn rows(&mut self) -> Rows {
+        let windows = self.windows.iter().map(|(key, sums)| WindowRow {
+            start: key.start,
+            consumer: key.consumer.clone(),
+            app: key.app.clone(),
+            key: key.key.clone(),
+            api: key.api.clone(),
+            route: key.route.clone(),
+            method: key.method.into(),
+            status: key.status,
+            outcome: key.outcome.into(),
+            sums: *sums,
+        });
+        let latency = self
+            .latency
+            .iter_mut()
+            .map(|((start, api, route), digest)| LatencyRow {
+                start: *start,
+                api: api.clone(),
+                route: route.clone(),
+                sketch: digest.serialize(),
+            });
+        let networks = self
+            .networks
+            .iter()
+            .map(|((start, consumer, key), sketch)| NetworksRow {
+                start: *start,
+                consumer: consumer.clone(),
+                key: key.clone(),
+                sketch: sketch.serialize(),
+            });
+        let coverage = self
+            .coverage
+            .iter()
+            .map(|((start, reason), count)| CoverageRow {
+                start: *start,
+                reason: (*reason).into(),
+                count: *count,
+            });
+        Rows {
+            windows: windows.collect(),
+            latency: latency.collect(),
+            networks: networks.collect(),
+            coverage: coverage.collect(),
+        }
+    }
+
+    fn sums(&mut self, call: &Call, start: u64, method: &'static str) -> &mut Sums {
+        let mut labels = WindowLabels {
+            consumer: &call.consumer,
+            app: call.app.as_ref().unwrap_or(&self.none),
+            key: call.key.as_ref().unwrap_or(&self.none),
+            api: &call.api,
+            route: &call.route,
+            start,
+            method,
+            status: call.status,
+            outcome: call.outcome.as_str(),
+        };
+        if self.windows.len() >= WINDOWS && !self.windows.contains_key(&labels) {
+            self.folded += 1;
+            (labels.app, labels.key) = (&self.none, &self.none);
+            (labels.api, labels.route) = (&self.other, &self.other);
+        }
+        self.windows.entry_ref(&labels).or_default()
+    }
+
+    fn latency(&mut self, call: &Call, start: u64) {
+        let key = (start, call.api.clone(), call.route.clone());
+        let full = self.latency.len() >= SKETCHES;
+        match self.latency.get_mut(&key) {
+            Some(digest) => digest.update(call.duration as f64 / 1_000.0),
+            None if full => self.folded += 1,
+            None => {
+                if let Ok(mut digest) = TDigestMut::new(DIGEST_K) {
+                    digest.update(call.duration as f64 / 1_000.0);
+                    self.latency.insert(key, digest);
+                }
+            }
+        }
+    }
+
+    fn network(&mut self, call: &Call, start: u64) {
+        let key = call.key.as_ref().unwrap_or(&self.none).clone();
+        let key = (start, call.consumer.clone(), key);
+        let network = network(call.client.ip());
+        let full = self.networks.len() >= SKETCHES;
+        match self.networks.get_mut(&key) {
+            Some(sketch) => sketch.update(network),
+            None if full => self.folded += 1,
+            None => {
+                if let Ok(mut sketch) = HllSketch::new(HLL_LG_K, HllType::Hll4) {
+                    sketch.update(network);
+                    self.networks.insert(key, sketch);
+                }
+            }
+        }
+    }
+}
+
+/// The network of a client as one number: /24 of IPv4, /48 of IPv6.
+fn network(client: IpAddr) -> u64 {
+    match client.to_canonical() {
+        IpAddr::V4(address) => u64::from(u32::from(address) >> 8),
+        // A bit above the 48 tells the two families apart.
+        IpAddr::V6(address) => (u128::from(address) >> 80) as u64 | 1 << 48,
+    }
+}
