@@ -84,6 +84,26 @@ pub struct Flow {
     pub signless: u32,
 }
 
+impl Flow {
+    /// Bytes of the value in a map.
+    pub const SIZE: usize = 96;
+
+    /// Of a value in a map: when its connection was first seen, and its state.
+    pub fn peek(value: &[u8; Self::SIZE]) -> (u64, u32) {
+        let [a, b, c, d, e, f, g, h, .., i, j, k, l, _, _, _, _] = *value;
+        (
+            u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+            u32::from_ne_bytes([i, j, k, l]),
+        )
+    }
+}
+
+const _: () = {
+    assert!(size_of::<Flow>() == Flow::SIZE);
+    assert!(core::mem::offset_of!(Flow, birth) == 0);
+    assert!(core::mem::offset_of!(Flow, state) == Flow::SIZE - 8);
+};
+
 /// Bits of [`Flow::state`].
 pub mod flow {
     /// Seen from its handshake on.

@@ -24,6 +24,7 @@ use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError};
 use aya::programs::{ProgramError, TracePoint};
 use observer_ebpf::abi::{FlowKey, Hint, map, program};
+use observer_ebpf::track::{Flow, flow};
 use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
@@ -137,6 +138,19 @@ impl Clients {
     /// The process that opened a connection, if one was seen to.
     pub fn process(&self, flow: &FlowKey) -> Option<u32> {
         self.0.get(&flow.to_bytes(), 0).ok()
+    }
+}
+
+/// Connections that the kernel side tracks.
+pub struct Flows(HashMap<MapData, [u8; FlowKey::SIZE], [u8; Flow::SIZE]>);
+
+impl Flows {
+    /// Whether the connection that was first seen at `birth` has ended, or made room for another one.
+    pub fn is_over(&self, flow: &FlowKey, birth: u64) -> bool {
+        self.0.get(&flow.to_bytes(), 0).map_or(true, |value| {
+            let (known, state) = Flow::peek(&value);
+            known != birth || state & flow::OVER != 0
+        })
     }
 }
 
@@ -256,6 +270,18 @@ impl Kernel {
             .take_map(map::CLIENTS)
             .ok_or(KernelError::Missing(map::CLIENTS))?;
         Ok(Clients(map.try_into()?))
+    }
+
+    /// Takes out the table of connections that are tracked.
+    ///
+    /// # Errors
+    /// When it was taken before.
+    pub fn take_flows(&mut self) -> Result<Flows, KernelError> {
+        let map = self
+            .object
+            .take_map(map::FLOWS)
+            .ok_or(KernelError::Missing(map::FLOWS))?;
+        Ok(Flows(map.try_into()?))
     }
 
     /// Tells the kernel side what it need not deliver.

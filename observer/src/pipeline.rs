@@ -72,6 +72,8 @@ pub trait Host {
     fn is_own(&self, address: IpAddr) -> bool;
     /// Whether the process of this host that opened a connection serves itself.
     fn client_serves(&mut self, flow: &FlowKey) -> bool;
+    /// Whether the kernel side has seen the end of the connection that it first saw at `birth`.
+    fn is_over(&self, flow: &FlowKey, birth: u64) -> bool;
 }
 
 /// What the pipeline counted about itself.
@@ -315,6 +317,20 @@ impl Pipeline {
         let since = now.saturating_sub(self.rules.settings.idle);
         while let Some(flow) = self.flows.remove_oldest(since) {
             self.close(flow, now, host, out);
+        }
+    }
+
+    /// Ends connections of which something is pending and whose end was among lost events. To be called some time after
+    /// events were lost; those that were heard of since `quiet` are left alone.
+    pub fn end_unheard(&mut self, quiet: u64, host: &mut impl Host, out: &mut impl FnMut(Call)) {
+        let unheard = self.flows.iter().filter(|flow| {
+            flow.streams.last < quiet
+                && !flow.connection.is_idle()
+                && host.is_over(&flow.key, flow.birth)
+        });
+        let unheard: Vec<FlowKey> = unheard.map(|flow| flow.key).collect();
+        for key in unheard {
+            self.end(&key, quiet, host, out);
         }
     }
 

@@ -3,23 +3,26 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on stops")]
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use aya::programs::{SchedClassifier, TcAttachType};
 use observer_tests::daemon::{Daemon, Setup};
-use observer_tests::namespace::Link;
+use observer_tests::namespace::{INTERFACE, Link};
 use observer_tests::nginx::Nginx;
-use observer_tests::process::run;
+use observer_tests::process::{run, wait_for};
 use observer_tests::require::{binary, require};
 use observer_tests::tally;
-use observer_tests::traffic::load_while;
+use observer_tests::traffic::{load, load_while};
 use rustix::process::Signal;
 
 const SERVER: &str = "10.77.0.1:80";
 const CONNECTIONS: usize = 8;
+const LIMIT: Duration = Duration::from_secs(30);
 /// Between two requests of a connection: a daemon that is killed every few hundred milliseconds has to keep up.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -76,6 +79,185 @@ impl Drop for Stop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// A file system of its own in memory, so small that it can be filled. Unmounted on drop.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: PathBuf) -> Self {
+        fs::create_dir(&at).expect("making a folder");
+        run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(&at));
+        Self(at)
+    }
+
+    fn fill(&self) {
+        let mut file = fs::File::create(self.filler()).expect("making a file");
+        while file.write_all(&[b'x'; 4096]).is_ok() {}
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.filler()).expect("removing a file");
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+fn wait_for_trouble(daemon: &Daemon<'_>) {
+    wait_for(
+        "health to tell of the ledger",
+        Duration::from_secs(20),
+        || {
+            let (status, why) = daemon.get("/healthz")?;
+            (status == 503 && why.contains("ledger")).then_some(())
+        },
+    );
+}
+
+#[test]
+fn disk_full_and_emptied() {
+    if !require(&["ip", "nsenter", "nginx", "mount"]) {
+        return;
+    }
+    let setup = Setup::with_ledger("ring_bytes = \"256MiB\"", "", "disk/ledger.sqlite");
+    let disk = SmallDisk::mount(setup.path("disk"));
+    exact_after(&setup, |setup, link, mut daemon| {
+        disk.fill();
+        wait_for_trouble(&daemon);
+        let metrics = daemon.metrics();
+        let failed = [("result", "failed")];
+        assert!(metrics.sum("observer_ledger_batches_total", &failed) > 0.0);
+        // Even killed, it loses nothing that it could not write.
+        daemon.process.kill();
+        daemon = setup.launch(&link.server, &binary());
+        wait_for_trouble(&daemon);
+        disk.empty();
+        daemon
+    });
+}
+
+#[test]
+fn damaged_ledger_is_set_aside() {
+    if !require(&["ip", "nsenter", "nginx"]) {
+        return;
+    }
+    let link = Link::new();
+    let _nginx = Nginx::start(&link.server);
+    let setup = Setup::new("", "");
+    let daemon = setup.start(&link.server);
+    load(&link.client, SERVER, 1, 10);
+    setup.usage("consumer");
+    daemon.stop();
+    for name in ["ledger.sqlite-wal", "ledger.sqlite-shm"] {
+        let _ = fs::remove_file(setup.path(name));
+    }
+    fs::write(setup.path("ledger.sqlite"), [0xa5; 8192]).expect("damaging the ledger");
+    let daemon = setup.start(&link.server);
+    assert!(daemon.log().contains("set aside"), "{}", daemon.log());
+    load(&link.client, SERVER, 1, 10);
+    let usage = setup.usage("route");
+    assert_eq!(usage["rows"][0]["requests"], 10, "{usage}");
+    let aside = fs::read_dir(setup.path("")).expect("listing the folder");
+    let damaged = aside
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().contains(".damaged-"))
+        .expect("the damaged file is kept");
+    assert_eq!(fs::read(damaged.path()).expect("reading it"), [0xa5; 8192]);
+}
+
+#[test]
+fn unpin_leaves_nothing() {
+    if !require(&["ip", "nsenter", "nginx"]) {
+        return;
+    }
+    let link = Link::new();
+    let setup = Setup::new("", "");
+    let daemon = setup.start(&link.server);
+    let unpin = || {
+        Command::new(binary())
+            .args(["unpin", "--config"])
+            .arg(setup.config())
+            .output()
+            .expect("running observer unpin")
+    };
+    // Not under a running daemon.
+    assert_eq!(unpin().status.code(), Some(2));
+    let attached = || {
+        link.server.inside(|| {
+            SchedClassifier::query_tcx(INTERFACE, TcAttachType::Ingress)
+                .expect("asking what is attached")
+                .1
+                .len()
+        })
+    };
+    daemon.stop();
+    assert_eq!(attached(), 1);
+    assert!(unpin().status.success());
+    assert_eq!(attached(), 0);
+    assert!(!setup.path("journal").exists());
+}
+
+#[test]
+fn ring_that_holds_ten_seconds() {
+    if !require(&["ip", "nsenter", "nginx"]) {
+        return;
+    }
+    exact_after(
+        &Setup::new("ring_bytes = \"256MiB\"", ""),
+        |setup, link, mut daemon| {
+            assert!(daemon.process.stop(Signal::TERM), "{}", daemon.log());
+            thread::sleep(Duration::from_secs(10));
+            setup.start(&link.server)
+        },
+    );
+}
+
+/// A ring that does not hold what comes: what is missing is what the ledger says was lost.
+#[test]
+fn ring_that_overflows() {
+    if !require(&["ip", "nsenter", "nginx"]) {
+        return;
+    }
+    let link = Link::new();
+    let nginx = Nginx::start(&link.server);
+    let setup = Setup::new("ring_bytes = \"1MiB\"", "");
+    let daemon = setup.start(&link.server);
+    load(&link.client, SERVER, CONNECTIONS, 100);
+    daemon.stop();
+    load(&link.client, SERVER, CONNECTIONS, 2_000);
+    let daemon = setup.start(&link.server);
+    load(&link.client, SERVER, CONNECTIONS, 100);
+    let sent = (CONNECTIONS * 2_200) as u64;
+    assert_eq!(nginx.edge().len() as u64, sent);
+    // Of connections whose end was lost too, it takes a moment to know that nothing more will come.
+    let (counted, lost) = wait_for("every request to be accounted for", LIMIT, || {
+        let usage = setup.usage("consumer");
+        let rows = usage["rows"].as_array().into_iter().flatten();
+        let counted: u64 = rows.filter_map(|row| row["requests"].as_u64()).sum();
+        let notes = usage["notes"].as_array().into_iter().flatten();
+        let lost: u64 = notes
+            .filter_map(|note| note.as_str()?.strip_prefix("missed: "))
+            .filter_map(|note| note.strip_suffix(" (ring full)")?.parse::<u64>().ok())
+            .sum();
+        (counted + lost >= sent).then_some((counted, lost))
+    });
+    assert!(lost > 1_000, "only {lost}");
+    assert_eq!(counted + lost, sent);
+    assert_eq!(
+        daemon.metrics().sum("observer_http_requests_total", &[]) as u64 + lost,
+        // What came before the stop was counted by the process before.
+        sent - (CONNECTIONS * 100) as u64
+    );
 }
 
 #[test]

@@ -38,6 +38,10 @@ impl Host for Server {
     fn client_serves(&mut self, _: &FlowKey) -> bool {
         false
     }
+
+    fn is_over(&self, _: &FlowKey, _: u64) -> bool {
+        false
+    }
 }
 
 fn pipeline(settings: Settings) -> Pipeline {

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use observer_ebpf::abi::FlowKey;
 
-use crate::kernel::Clients;
 use crate::kernel::links::Interface;
 use crate::kernel::processes::Processes;
+use crate::kernel::{Clients, Flows};
 use crate::pipeline::Host;
 
 /// This host.
@@ -17,17 +17,19 @@ pub struct ThisHost {
     names: BTreeMap<u32, Arc<str>>,
     own: HashSet<IpAddr>,
     clients: Clients,
+    flows: Flows,
     processes: Processes,
     unnamed: Arc<str>,
 }
 
 impl ThisHost {
-    /// Asks the table that the kernel side fills.
-    pub fn new(clients: Clients) -> Self {
+    /// Asks the tables that the kernel side fills.
+    pub fn new(clients: Clients, flows: Flows) -> Self {
         Self {
             names: BTreeMap::new(),
             own: HashSet::new(),
             clients,
+            flows,
             processes: Processes::default(),
             unnamed: Arc::from("?"),
         }
@@ -63,6 +65,10 @@ impl Host for ThisHost {
         let now = Instant::now();
         self.processes.serves(process, now)
     }
+
+    fn is_over(&self, flow: &FlowKey, birth: u64) -> bool {
+        self.flows.is_over(flow, birth)
+    }
 }
 
 /// A capture file: every client is another host.
@@ -92,6 +98,10 @@ impl Host for CaptureHost {
     }
 
     fn client_serves(&mut self, _: &FlowKey) -> bool {
+        false
+    }
+
+    fn is_over(&self, _: &FlowKey, _: u64) -> bool {
         false
     }
 }

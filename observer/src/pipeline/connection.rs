@@ -107,6 +107,11 @@ impl Connection {
         self.http.as_ref()?.skip_until(side)
     }
 
+    /// Whether nothing of it is pending.
+    pub fn is_idle(&self) -> bool {
+        self.http.as_ref().is_none_or(http::Connection::is_idle)
+    }
+
     /// Position in the ring of the first event that something still waits in as bytes.
     pub fn raw_since(&self) -> Option<u64> {
         self.raw_since.into_iter().flatten().min()
@@ -274,10 +279,7 @@ impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
     }
 
     fn is_idle(&self) -> bool {
-        self.connection
-            .http
-            .as_ref()
-            .is_none_or(http::Connection::is_idle)
+        self.connection.is_idle()
     }
 }
 

@@ -27,6 +27,9 @@ const QUIET: Duration = Duration::from_millis(32);
 /// How often counters are gathered, connections expire and the watchdog is told.
 const ROUND: Duration = Duration::from_millis(250);
 
+/// After the last loss, how long a connection must not have been heard of for its end to be asked for. Nanoseconds.
+const UNHEARD: u64 = 2_000_000_000;
+
 /// Everything that observing needs.
 pub struct Capture {
     kernel: Kernel,
@@ -39,6 +42,8 @@ pub struct Capture {
     base: statistics::Base,
     /// Missing bytes and opaque connections that the books have.
     noted: (u64, u64),
+    /// When connections are to be ended whose end may have been lost. Nanoseconds, monotonic.
+    unheard_at: Option<u64>,
     log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
@@ -64,7 +69,10 @@ impl Capture {
                 "requests between processes of this host are counted as from clients: {error}"
             );
         }
-        let mut host = ThisHost::new(clients);
+        let flows = kernel
+            .take_flows()
+            .map_err(|error| Failure::support("starting to observe", error))?;
+        let mut host = ThisHost::new(clients, flows);
         host.set_interfaces(kernel.interfaces());
         for attachment in kernel.attached().values() {
             let (hook, reason) = (attachment.choice.hook.name(), &attachment.choice.reason);
@@ -90,6 +98,7 @@ impl Capture {
             base,
             books,
             noted: (0, 0),
+            unheard_at: None,
             log,
         })
     }
@@ -216,13 +225,21 @@ impl Capture {
             let requests = since(Counter::LostRequests);
             counters.lost(u32::try_from(requests).unwrap_or(u32::MAX), utc);
             let (batch, _) = books.parts();
-            pipeline.tick(now, host, &mut |call: Call| {
+            let mut out = |call: Call| {
                 counters.record(&call, call.end());
                 batch.add(&call);
                 if let Some(records) = records {
                     records.write(&call);
                 }
-            });
+            };
+            pipeline.tick(now, host, &mut out);
+            if since(Counter::RingFull) > 0 {
+                self.unheard_at = Some(now + UNHEARD);
+            }
+            if self.unheard_at.is_some_and(|at| now >= at) {
+                self.unheard_at = None;
+                pipeline.end_unheard(now - UNHEARD, host, &mut out);
+            }
             let second = utc / 1_000_000_000;
             batch.miss(second, "ring_full", requests);
             for (counter, reason) in Counter::LOSSES {
