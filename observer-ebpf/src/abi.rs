@@ -36,11 +36,25 @@ pub mod map {
     pub const CLIENTS: &str = "CLIENTS";
     /// One `u64`: until when the programs look at packets, in nanoseconds of the monotonic clock. Zero: they do not.
     pub const LEASE: &str = "LEASE";
+    /// One `u64` a place of [`super::shed`]: what is left out under overload.
+    pub const SHED: &str = "SHED";
     /// Those that stay pinned over a restart.
-    pub const PINNED: [&str; 12] = [
+    pub const PINNED: [&str; 13] = [
         RINGS[0], RINGS[1], RINGS[2], RINGS[3], FLOWS, HINTS, COUNTERS, LINKS, PORTS, CONNECTING,
-        CLIENTS, LEASE,
+        CLIENTS, LEASE, SHED,
     ];
+}
+
+/// Places of the map of that name.
+pub mod shed {
+    /// 1: no payload is copied that does not begin a message.
+    pub const PAYLOAD: u32 = 0;
+    /// So many of [`ALL`] new connections are refused.
+    pub const CONNECTIONS: u32 = 1;
+    /// Every new connection.
+    pub const ALL: u64 = 256;
+    /// Number of places.
+    pub const PLACES: u32 = 2;
 }
 
 /// Names of the read-only settings of the object.

@@ -4,7 +4,7 @@ use aya_ebpf::Global;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use observer_ebpf::abi::{
-    COUNTERS as COUNTER_COUNT, Counter, EventHeader, FlowKey, Hint, LinkTotals,
+    COUNTERS as COUNTER_COUNT, Counter, EventHeader, FlowKey, Hint, LinkTotals, shed,
 };
 use observer_ebpf::track::Flow;
 use observer_ebpf::wire::TcpSegment;
@@ -73,6 +73,9 @@ pub static CLIENTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 <<
 
 #[map]
 static LEASE: Array<u64> = Array::with_max_entries(1, 0);
+
+#[map]
+static SHED: Array<u64> = Array::with_max_entries(shed::PLACES, 0);
 
 #[unsafe(no_mangle)]
 static PORT_FILTER: Global<u8> = Global::new(0);
@@ -147,6 +150,19 @@ pub fn count_packet(interface: u32, egress: bool, bytes: u32) {
         },
         0,
     );
+}
+
+/// Whether payload that begins no message is left out.
+#[inline(always)]
+pub fn sheds_payload() -> bool {
+    SHED.get(shed::PAYLOAD).is_some_and(|on| *on != 0)
+}
+
+/// Whether a new connection is refused. Both directions, and all segments, get the same answer.
+#[inline(always)]
+pub fn refuses(flow: &FlowKey) -> bool {
+    SHED.get(shed::CONNECTIONS)
+        .is_some_and(|share| u64::from(flow.spread() >> 8) & (shed::ALL - 1) < *share)
 }
 
 /// Whether a connection's ports are among those to look at.

@@ -391,6 +391,18 @@ pub fn observe(
     deliver(Kind::Segment, skip, copy, past(end) > past(offset))
 }
 
+/// Leaves out of a delivery what overload does not allow: payload that begins no message but for a [`GLIMPSE`], and of a
+/// message's beginning what is past [`UNSURE`] bytes. Returns the bytes left out.
+#[inline(always)]
+pub fn shed(delivery: &mut Delivery, sign: Option<Sign>) -> u64 {
+    let most = if sign.is_some() { UNSURE } else { GLIMPSE };
+    let before = delivery.copy;
+    if before > most {
+        delivery.copy = most;
+    }
+    u64::from(before - delivery.copy)
+}
+
 /// What the segment's connection speaks, as far as it is known with this segment. `None`: nothing to deliver.
 #[inline(always)]
 fn recognise(

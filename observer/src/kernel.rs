@@ -23,7 +23,7 @@ use std::time::Duration;
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError};
 use aya::programs::{ProgramError, TracePoint};
-use observer_ebpf::abi::{FlowKey, Hint, map, program};
+use observer_ebpf::abi::{FlowKey, Hint, map, program, shed};
 use observer_ebpf::track::{Flow, flow};
 use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
@@ -198,6 +198,7 @@ impl Kernel {
             settings,
         };
         kernel.renew(LEASE)?;
+        kernel.shed(false, 0)?;
         kernel.attach_changed()?;
         if let Some(pins) = &kernel.settings.pins {
             pins.unlink(|interface, hook| {
@@ -253,6 +254,20 @@ impl Kernel {
             .ok_or(KernelError::Missing(map::LEASE))?;
         let until = monotonic_now().saturating_add(lease.as_nanos() as u64);
         Ok(Array::<_, u64>::try_from(map)?.set(0, until, 0)?)
+    }
+
+    /// Says what is left out under overload: payload that begins no message, and so many of [`shed::ALL`] new connections.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn shed(&mut self, payload: bool, connections: u64) -> Result<(), KernelError> {
+        let map = self
+            .object
+            .map_mut(map::SHED)
+            .ok_or(KernelError::Missing(map::SHED))?;
+        let mut places = Array::<_, u64>::try_from(map)?;
+        places.set(shed::PAYLOAD, u64::from(payload), 0)?;
+        Ok(places.set(shed::CONNECTIONS, connections, 0)?)
     }
 
     /// What maps and links are pinned under.

@@ -89,6 +89,10 @@ pub struct Counts {
     pub undecodable: u64,
     /// Exchanges with bytes that conflicted between retransmissions.
     pub conflicts: u64,
+    /// Segments with payload.
+    pub segments: u64,
+    /// Their payload bytes, copied or not.
+    pub segment_bytes: u64,
 }
 
 /// Ports named in [`Counts::opaque`]; further ones are counted as port 0.
@@ -241,6 +245,10 @@ impl Pipeline {
         out: &mut impl FnMut(Call),
     ) {
         let header = &segment.header;
+        if header.length > 0 {
+            self.rules.counts.segments += 1;
+            self.rules.counts.segment_bytes += u64::from(header.length);
+        }
         match segment.kind() {
             Some(Kind::Segment) => {}
             Some(kind) => {

@@ -9,6 +9,7 @@
 )]
 
 pub mod daemon;
+pub mod flood;
 pub mod haproxy;
 pub mod metrics;
 pub mod namespace;

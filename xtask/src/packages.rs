@@ -120,6 +120,11 @@ pub const TESTS: &[Need] = &[
         reason: "writes the captures that are replayed",
     },
     Need {
+        package: "tcpreplay",
+        proof: Proof::Program("tcpreplay"),
+        reason: "sends more than a daemon can read",
+    },
+    Need {
         package: "prometheus",
         proof: Proof::Program("promtool"),
         reason: "judges the metrics",

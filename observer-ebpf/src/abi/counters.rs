@@ -22,15 +22,28 @@ pub enum Counter {
     BodySegments = 7,
     /// Events that found no room and began a request: each held an exchange at least.
     LostRequests = 8,
+    /// Events with payload that found no room.
+    LostSegments = 9,
+    /// Payload bytes of the segments of [`Self::BodySegments`].
+    BodyBytes = 10,
+    /// Segments of new connections that were refused under overload.
+    ShedSegments = 11,
+    /// Their payload bytes.
+    ShedBytes = 12,
+    /// Those of them that began a request.
+    ShedRequests = 13,
+    /// Payload bytes that were left out of events under overload.
+    ShedPayload = 14,
 }
 
 /// Number of counters.
-pub const COUNTERS: usize = 9;
+pub const COUNTERS: usize = 15;
 
 impl Counter {
     /// Those that stand for events that userspace should have had, with their names in metrics.
-    pub const LOSSES: [(Self, &'static str); 5] = [
+    pub const LOSSES: [(Self, &'static str); 6] = [
         (Self::RingFull, "ring_full"),
+        (Self::ShedSegments, "shed"),
         (Self::FlowTableFull, "flow_table_full"),
         (Self::Fragment, "ip_fragment"),
         (Self::Truncated, "truncated_headers"),

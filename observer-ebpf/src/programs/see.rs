@@ -59,6 +59,7 @@ fn follow<P: Source>(
         // SAFETY: as above.
         (Some(known), Relation::Member) => unsafe { &mut *known },
         (_, Relation::Stray) => return,
+        _ if maps::refuses(&segment.flow) => return refuse(packet, segment),
         _ => {
             // SAFETY: the helper has no preconditions.
             if !track::open(segment, unsafe { bpf_ktime_get_ns() }, new) {
@@ -88,13 +89,31 @@ fn follow<P: Source>(
             let _ = FLOWS.remove(&segment.flow);
         }
         Decision::SeenTwice => maps::count(Counter::SeenTwice, 1),
-        Decision::Body => maps::count(Counter::BodySegments, 1),
-        Decision::Deliver(delivery) => {
+        Decision::Body => {
+            maps::count(Counter::BodySegments, 1);
+            maps::count(Counter::BodyBytes, u64::from(segment.length));
+        }
+        Decision::Deliver(mut delivery) => {
+            if maps::sheds_payload() {
+                maps::count(Counter::ShedPayload, track::shed(&mut delivery, sign));
+            }
             // SAFETY: the helper has no preconditions.
             let time = unsafe { bpf_ktime_get_ns() };
             maps::check_lease(time);
             track::head(header, known, segment, &delivery, (time, interface, egress));
             deliver(packet, known, segment, &delivery, header, sign);
+        }
+    }
+}
+
+/// Counts a segment of a connection that is refused under overload.
+#[inline(always)]
+fn refuse<P: Source>(packet: &P, segment: &TcpSegment) {
+    if segment.length > 0 {
+        maps::count(Counter::ShedSegments, 1);
+        maps::count(Counter::ShedBytes, u64::from(segment.length));
+        if lead(packet, segment) == Some(Sign::Request) {
+            maps::count(Counter::ShedRequests, 1);
         }
     }
 }
@@ -122,6 +141,7 @@ fn deliver<P: Source>(
             "ring full: a segment of {} bytes was lost", segment.length
         );
         maps::count(Counter::RingFullBytes, u64::from(segment.length));
+        maps::count(Counter::LostSegments, u64::from(segment.length > 0));
         if sign == Some(Sign::Request) {
             maps::count(Counter::LostRequests, 1);
         }

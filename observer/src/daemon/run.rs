@@ -6,6 +6,7 @@
 mod books;
 mod capture;
 mod control;
+mod load;
 mod opening;
 mod reload;
 mod signals;
@@ -106,17 +107,21 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
     let registry = metrics::registry(Arc::clone(&state), statistics::build_info())
         .map_err(|error| Failure::input("metrics", error))?;
 
+    let socket = config.control.socket.clone();
+    let limit = config.capture.cpu_limit;
     let (orders, received) = mpsc::channel();
-    let capture = Capture::new(
+    let mut capture = Capture::new(
         kernel,
         pipeline,
         records,
         Arc::clone(&state),
         received,
         books,
-        arguments.kernel_log,
+        load::Load::new(limit),
     )?;
-    let socket = config.control.socket.clone();
+    if arguments.kernel_log {
+        capture.show_kernel_log();
+    }
     let reloader = reload::Reloader::new(arguments.clone(), config, own);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

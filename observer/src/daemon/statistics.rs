@@ -46,6 +46,7 @@ pub fn of_pipeline(pipeline: &Pipeline, records: Option<&RecordSink>) -> Capture
         dropped.push(("records", "write_failed", records.errors()));
     }
     CaptureStats {
+        segments: vec![("read", counts.segments, counts.segment_bytes)],
         missing_bytes: counts.missing_bytes,
         connections: vec![("http1", pipeline.connections() as u64)],
         opaque_connections: counts
@@ -87,10 +88,19 @@ pub fn add_kernel(
     base: &Base,
 ) -> Result<(), KernelError> {
     let counted = counters::all(kernel.object())?;
-    for (counter, reason) in Counter::LOSSES {
+    let since = |counter: Counter| {
         let value = |counters: &[u64]| counters.get(counter as usize).copied().unwrap_or(0);
-        let lost = value(&counted).saturating_sub(value(&base.counters));
-        stats.lost_events.push((reason.to_owned(), lost));
+        value(&counted).saturating_sub(value(&base.counters))
+    };
+    for (counter, reason) in Counter::LOSSES {
+        stats.lost_events.push((reason.to_owned(), since(counter)));
+    }
+    for (fate, segments, bytes) in [
+        ("body", Counter::BodySegments, Counter::BodyBytes),
+        ("ring_full", Counter::LostSegments, Counter::RingFullBytes),
+        ("shed", Counter::ShedSegments, Counter::ShedBytes),
+    ] {
+        stats.segments.push((fate, since(segments), since(bytes)));
     }
     let links = counters::links(kernel.object())?;
     for ((index, egress), totals) in links {

@@ -79,6 +79,8 @@ fn capture() -> CaptureStats {
             bytes: 4096,
             deleted_early: 0,
         },
+        segments: vec![("read", 5, 500)],
+        shedding: vec![("payload", 0.0)],
     }
 }
 

@@ -110,6 +110,13 @@ impl Ring {
             .wrapping_sub(consumed) as u64
     }
 
+    /// Bytes that were not handed out yet.
+    pub fn unread(&self) -> u64 {
+        self.produced()
+            .load(Ordering::Acquire)
+            .wrapping_sub(self.read) as u64
+    }
+
     /// Position of the next event to hand out.
     pub fn position(&self) -> u64 {
         self.read as u64

@@ -25,6 +25,10 @@ pub struct CaptureStats {
     pub programs: Vec<ProgramRuns>,
     /// How the ledger is doing.
     pub ledger: LedgerStats,
+    /// What became of segments with payload: fate, segments, payload bytes.
+    pub segments: Vec<(&'static str, u64, u64)>,
+    /// What is left out under overload at the moment: what, and which share of it.
+    pub shedding: Vec<(&'static str, f64)>,
 }
 
 /// What the ledger's writer did since the start of the process.

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aya_log::EbpfLogger;
-use observer_ebpf::abi::Counter;
+use observer_ebpf::abi::{Counter, shed};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::super::failure::Failure;
 use super::super::host::ThisHost;
 use super::super::statistics;
 use super::Order;
 use super::books::Books;
+use super::load::Load;
 use crate::export::State;
 use crate::export::records::RecordSink;
 use crate::kernel::{self, Kernel, KernelError, counters, monotonic_now};
@@ -40,6 +43,9 @@ pub struct Capture {
     orders: Receiver<Order>,
     books: Books,
     base: statistics::Base,
+    load: Load,
+    /// What the kernel side was told to leave out.
+    shed: (bool, u64),
     /// Missing bytes and opaque connections that the books have.
     noted: (u64, u64),
     /// When connections are to be ended whose end may have been lost. Nanoseconds, monotonic.
@@ -59,7 +65,7 @@ impl Capture {
         state: Arc<State>,
         orders: Receiver<Order>,
         mut books: Books,
-        log: bool,
+        load: Load,
     ) -> Result<Self, Failure> {
         let clients = kernel
             .take_clients()
@@ -78,7 +84,6 @@ impl Capture {
             let (hook, reason) = (attachment.choice.hook.name(), &attachment.choice.reason);
             tracing::info!("{}: ingress by {hook} ({reason})", attachment.name);
         }
-        let log = if log { kernel_log(&mut kernel) } else { None };
         let now = counters::all(kernel.object())
             .map_err(|error| Failure::support("starting to observe", error))?;
         // What was lost while no daemon ran counts from now on.
@@ -97,10 +102,17 @@ impl Capture {
             orders,
             base,
             books,
+            load,
+            shed: (false, 0),
             noted: (0, 0),
             unheard_at: None,
-            log,
+            log: None,
         })
+    }
+
+    /// Shows what the kernel programs log.
+    pub fn show_kernel_log(&mut self) {
+        self.log = kernel_log(&mut self.kernel);
     }
 
     /// Observes until told to stop.
@@ -120,6 +132,7 @@ impl Capture {
             if self.books.is_due(self.kernel.rings()) {
                 self.commit(false);
             }
+            self.keep_the_limit()?;
             if now() >= next_round {
                 next_round = now() + ROUND;
                 self.round()?;
@@ -137,11 +150,28 @@ impl Capture {
             };
             self.kernel.wait(pause)?;
         }
-        while self.drain()? > 0 {}
-        self.round()?;
-        self.commit(true);
+        self.flush()?;
         self.books.finish();
         tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Pauses when more CPU time was used than is allowed, and sheds load while that is not enough.
+    fn keep_the_limit(&mut self) -> Result<(), KernelError> {
+        let filling = self
+            .kernel
+            .rings()
+            .iter()
+            .any(|ring| ring.unread() > ring.size() / 4);
+        let used = clock(ClockId::ProcessCPUTime);
+        if let Some(pause) = self.load.pause(clock(ClockId::Monotonic), used, filling) {
+            thread::sleep(pause);
+        }
+        let shed = self.load.shed();
+        if shed != self.shed {
+            self.shed = shed;
+            self.kernel.shed(shed.0, shed.1)?;
+        }
         Ok(())
     }
 
@@ -223,7 +253,8 @@ impl Capture {
         {
             let mut counters = state.counters();
             let requests = since(Counter::LostRequests);
-            counters.lost(u32::try_from(requests).unwrap_or(u32::MAX), utc);
+            let shed = since(Counter::ShedRequests);
+            counters.lost(u32::try_from(requests + shed).unwrap_or(u32::MAX), utc);
             let (batch, _) = books.parts();
             let mut out = |call: Call| {
                 counters.record(&call, call.end());
@@ -242,8 +273,10 @@ impl Capture {
             }
             let second = utc / 1_000_000_000;
             batch.miss(second, "ring_full", requests);
+            batch.miss(second, "shed", shed);
             for (counter, reason) in Counter::LOSSES {
-                if counter != Counter::RingFull {
+                // Of these two, the exchanges count.
+                if !matches!(counter, Counter::RingFull | Counter::ShedSegments) {
                     batch.miss(second, reason, since(counter));
                 }
             }
@@ -268,6 +301,10 @@ impl Capture {
                 "observing goes on, but the ledger cannot be written: {trouble}"
             )),
         });
+        stats.shedding = vec![
+            ("payload", if self.shed.0 { 1.0 } else { 0.0 }),
+            ("connections", self.shed.1 as f64 / shed::ALL as f64),
+        ];
         stats.ledger = statistics::of_ledger(&ledger, books.waiting());
         state.set_capture(stats);
         Ok(())
@@ -275,7 +312,19 @@ impl Capture {
 
     /// Reads what there is and hands it to the ledger. Returns the number of the batch that holds it.
     fn flush(&mut self) -> Result<u64, KernelError> {
-        while self.drain()? > 0 {}
+        let ends: Vec<u64> = self
+            .kernel
+            .rings()
+            .iter()
+            .map(|ring| ring.position() + ring.unread())
+            .collect();
+        // Not what comes meanwhile: under load that has no end.
+        while self.drain()? > 0
+            && ends
+                .iter()
+                .zip(self.kernel.rings().iter())
+                .any(|(end, ring)| ring.position() < *end)
+        {}
         self.round()?;
         Ok(self.commit(true))
     }
@@ -313,6 +362,11 @@ fn kernel_log(kernel: &mut Kernel) -> Option<EbpfLogger<&'static dyn log::Log>> 
             None
         }
     }
+}
+
+fn clock(id: ClockId) -> Duration {
+    let time = clock_gettime(id);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn now() -> Instant {

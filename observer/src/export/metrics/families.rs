@@ -6,7 +6,7 @@ use super::Family;
 use crate::usage::ErrorClass;
 
 /// Every family of the contract that is counted so far.
-pub(super) static FAMILIES: [Family; 29] = [
+pub(super) static FAMILIES: [Family; 32] = [
     Family {
         name: "http_requests_total",
         kind: MetricType::COUNTER,
@@ -255,6 +255,39 @@ pub(super) static FAMILIES: [Family; 29] = [
         fill: |samples, from| {
             for (metric, count) in from.snapshot.overflow {
                 samples.count(&[&format!("observer_{metric}")], count);
+            }
+        },
+    },
+    Family {
+        name: "segments_total",
+        kind: MetricType::COUNTER,
+        labels: &["fate"],
+        help: "Segments with payload of HTTP connections, by what became of them: read, in a known body, lost, or shed under overload.",
+        fill: |samples, from| {
+            for (fate, segments, _) in &from.capture.segments {
+                samples.count(&[fate], *segments);
+            }
+        },
+    },
+    Family {
+        name: "segment_bytes_total",
+        kind: MetricType::COUNTER,
+        labels: &["fate"],
+        help: "Payload bytes of those segments.",
+        fill: |samples, from| {
+            for (fate, _, bytes) in &from.capture.segments {
+                samples.count(&[fate], *bytes);
+            }
+        },
+    },
+    Family {
+        name: "shedding_ratio",
+        kind: MetricType::GAUGE,
+        labels: &["what"],
+        help: "Share of copied payload and of new connections that is left out under overload.",
+        fill: |samples, from| {
+            for (what, share) in &from.capture.shedding {
+                samples.add(&[what], *share);
             }
         },
     },
