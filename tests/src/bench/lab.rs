@@ -144,10 +144,19 @@ impl Process {
 
     /// Nanoseconds of CPU time of all its threads (`/proc/PID/task/*/schedstat`, first field).
     pub fn cpu_time(&self) -> Result<u64, Failure> {
+        self.cpu_time_of(|_| true)
+    }
+
+    /// As [`Self::cpu_time`], of the threads whose name is wanted.
+    pub fn cpu_time_of(&self, wanted: impl Fn(&str) -> bool) -> Result<u64, Failure> {
         let tasks = PathBuf::from(format!("/proc/{}/task", self.id()));
         let mut sum = 0;
         for task in fs::read_dir(&tasks).map_err(failed(tasks.display().to_string()))? {
             let task = task.map_err(failed("listing threads"))?;
+            let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+            if !wanted(name.trim()) {
+                continue;
+            }
             // A thread may end meanwhile.
             let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
             let first = text.split_ascii_whitespace().next();
@@ -294,8 +303,12 @@ impl Lab {
         Ok(process)
     }
 
-    /// A configuration with one registered key.
+    /// A configuration with one registered key, where there is none yet.
     fn configuration(&self) -> Result<PathBuf, Failure> {
+        let path = self.folder.path().join("observer.toml");
+        if path.exists() {
+            return Ok(path);
+        }
         configuration(self.folder.path(), &[KEY.to_owned()])
     }
 
@@ -357,14 +370,28 @@ impl Lab {
     }
 }
 
+impl Drop for Lab {
+    /// Removes what stays in the kernel when the observer stops.
+    fn drop(&mut self) {
+        if let Ok(binary) = observer() {
+            let _ = Command::new(binary)
+                .args(["unpin", "--config"])
+                .arg(self.folder.path().join("observer.toml"))
+                .output();
+        }
+    }
+}
+
 /// Writes a configuration and a registry with some keys, one account each; returns the configuration's path.
 pub fn configuration(folder: &Path, keys: &[String]) -> Result<PathBuf, Failure> {
     let path = folder.join("observer.toml");
     let registry = folder.join("registry.d");
     fs::create_dir_all(&registry).map_err(failed("registry.d"))?;
     let text = format!(
-        "[identity]\nregistry = {registry:?}\npepper_file = {:?}\n",
-        folder.join("pepper")
+        "[identity]\nregistry = {registry:?}\npepper_file = {:?}\n[ledger]\npath = {:?}\n[control]\nsocket = {:?}\n",
+        folder.join("pepper"),
+        folder.join("ledger.sqlite"),
+        folder.join("observer.sock")
     );
     fs::write(&path, text).map_err(failed("observer.toml"))?;
     let mut accounts = String::new();

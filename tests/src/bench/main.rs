@@ -7,6 +7,7 @@ mod capture;
 mod figures;
 mod hold;
 mod lab;
+mod ledger;
 mod memory;
 mod packet;
 mod replay;
@@ -36,6 +37,8 @@ enum What {
     Replay(replay::Options),
     /// Memory at rest and with many open connections (root)
     Memory(memory::Options),
+    /// What the ledger costs, how large it gets and how fast it answers (root)
+    Ledger(ledger::Options),
     /// Nanoseconds that the kernel programs take for each kind of packet (root)
     Packet(packet::Options),
     /// Open connections and keep them: a part of `memory`
@@ -72,12 +75,14 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
         Some(What::Throughput(options)) => throughput::measure(options)?,
         Some(What::Replay(options)) => replay::measure(options)?,
         Some(What::Memory(options)) => memory::measure(options)?,
+        Some(What::Ledger(options)) => ledger::measure(options)?,
         Some(What::Packet(options)) => packet::measure(options)?,
         None => {
             let mut all = Table::default();
             all.extend(replay::measure(&replay::Options::default())?);
             all.extend(throughput::measure(&throughput::Options::default())?);
             all.extend(memory::measure(&memory::Options::default())?);
+            all.extend(ledger::measure(&ledger::Options::default())?);
             all.extend(packet::measure(&packet::Options::default())?);
             all
         }
