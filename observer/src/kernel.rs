@@ -165,6 +165,7 @@ pub struct Kernel {
     changes: Changes,
     poll: OwnedFd,
     sockets: Option<OwnedFd>,
+    rested: bool,
     settings: Settings,
 }
 
@@ -195,8 +196,10 @@ impl Kernel {
             changes,
             poll,
             sockets: None,
+            rested: false,
             settings,
         };
+        kernel.rested = kernel.lease()? < monotonic_now();
         kernel.renew(LEASE)?;
         kernel.shed(false, 0)?;
         kernel.attach_changed()?;
@@ -254,6 +257,19 @@ impl Kernel {
             .ok_or(KernelError::Missing(map::LEASE))?;
         let until = monotonic_now().saturating_add(lease.as_nanos() as u64);
         Ok(Array::<_, u64>::try_from(map)?.set(0, until, 0)?)
+    }
+
+    /// Whether the lease had run out before this start, so that the programs had stopped looking.
+    pub fn had_rested(&self) -> bool {
+        self.rested
+    }
+
+    fn lease(&self) -> Result<u64, KernelError> {
+        let map = self
+            .object
+            .map(map::LEASE)
+            .ok_or(KernelError::Missing(map::LEASE))?;
+        Ok(Array::<_, u64>::try_from(map)?.get(&0, 0)?)
     }
 
     /// Says what is left out under overload: payload that begins no message, and so many of [`shed::ALL`] new connections.

@@ -9,6 +9,9 @@ mod read;
 mod schema;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use journal::{Journal, Mark, Position};
 pub use read::{Coverage, Gap, Period, UsageRow, coverage, usage};
 pub use schema::{Retention, id, open, open_to_read, set_aside};

@@ -181,8 +181,10 @@ fn unpin_leaves_nothing() {
         return;
     }
     let link = Link::new();
+    let _nginx = Nginx::start(&link.server);
     let setup = Setup::new("", "");
     let daemon = setup.start(&link.server);
+    load(&link.client, SERVER, 1, 10);
     let unpin = || {
         Command::new(binary())
             .args(["unpin", "--config"])
@@ -205,6 +207,12 @@ fn unpin_leaves_nothing() {
     assert!(unpin().status.success());
     assert_eq!(attached(), 0);
     assert!(!setup.path("journal").exists());
+    // As after a reboot: what passed meanwhile was not seen, and the answer says so.
+    thread::sleep(Duration::from_secs(1));
+    let _daemon = setup.start(&link.server);
+    let usage = setup.usage("consumer");
+    let notes = usage["notes"].to_string();
+    assert!(notes.contains("not observed from"), "{usage}");
 }
 
 #[test]

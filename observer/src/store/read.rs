@@ -239,3 +239,28 @@ pub fn coverage(ledger: &Connection, period: Period) -> Result<Coverage, rusqlit
     coverage.gaps = gaps.collect::<Result<_, _>>()?;
     Ok(coverage)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Every minute of a period lies in one piece, and nothing else does.
+        #[test]
+        fn pieces_make_up_the_period(from in 0_u64..500_000, minutes in 0_u64..10_000) {
+            let period = Period { from: from * 60, until: (from + minutes) * 60 };
+            let mut pieces = period.pieces();
+            pieces.sort_by_key(|(_, _, piece)| piece.from);
+            let mut at = period.from;
+            for (_, step, piece) in pieces {
+                prop_assert_eq!(piece.from, at);
+                prop_assert!(piece.from < piece.until);
+                prop_assert_eq!((piece.from % step, piece.until % step), (0, 0));
+                at = piece.until;
+            }
+            prop_assert_eq!(at, period.until);
+        }
+    }
+}

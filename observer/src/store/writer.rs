@@ -39,6 +39,8 @@ pub struct Status {
     pub trouble: Option<String>,
     /// Number of the last batch that was taken.
     pub batch: u64,
+    /// When the last batch of an earlier process was taken, seconds since 1970 in UTC.
+    pub seen: Option<u64>,
     /// Batches taken by this process.
     pub written: u64,
     /// Attempts that failed.
@@ -85,6 +87,11 @@ impl Writer {
         };
         if let Some(ledger) = &task.ledger {
             lock(&status).batch = last_batch(ledger).unwrap_or(0);
+            lock(&status).seen = ledger
+                .query_row("SELECT value FROM meta WHERE name = 'seen'", [], |row| {
+                    row.get(0)
+                })
+                .ok();
             task.id = schema::id(ledger).ok();
         }
         let thread = thread::Builder::new()
@@ -262,7 +269,17 @@ fn write(
                 ])?;
             }
         }
+        for gap in &rows.gaps {
+            transaction.execute(
+                "INSERT INTO gap VALUES (?1, ?2, ?3)",
+                params![gap.start, gap.until, gap.reason],
+            )?;
+        }
         sketches(&transaction, rows)?;
+        transaction.execute(
+            "INSERT OR REPLACE INTO meta VALUES ('seen', ?1)",
+            params![seconds_now()],
+        )?;
         transaction.execute(
             "UPDATE meta SET value = ?1 WHERE name = 'batch'",
             params![number],

@@ -106,6 +106,17 @@ pub struct CoverageRow {
     pub count: u64,
 }
 
+/// A time in which nothing was observed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapRow {
+    /// Its beginning, seconds since 1970 in UTC.
+    pub start: u64,
+    /// Its end.
+    pub until: u64,
+    /// Why, for people.
+    pub reason: Cow<'static, str>,
+}
+
 /// A batch as it goes into the journal and into the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rows {
@@ -117,12 +128,14 @@ pub struct Rows {
     pub networks: Vec<NetworksRow>,
     /// What was missed.
     pub coverage: Vec<CoverageRow>,
+    /// When nothing was observed.
+    pub gaps: Vec<GapRow>,
 }
 
 impl Rows {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.windows.is_empty() && self.coverage.is_empty()
+        self.windows.is_empty() && self.coverage.is_empty() && self.gaps.is_empty()
     }
 }
 
@@ -133,6 +146,7 @@ pub struct Batch {
     latency: HashMap<(u64, Arc<str>, Arc<str>), TDigestMut>,
     networks: HashMap<(u64, Arc<str>, Arc<str>), HllSketch>,
     coverage: BTreeMap<(u64, &'static str), u64>,
+    gaps: Vec<GapRow>,
     none: Arc<str>,
     other: Arc<str>,
     folded: u64,
@@ -145,6 +159,7 @@ impl Default for Batch {
             latency: HashMap::new(),
             networks: HashMap::new(),
             coverage: BTreeMap::new(),
+            gaps: Vec::new(),
             none: "".into(),
             other: OTHER.into(),
             folded: 0,
@@ -189,14 +204,14 @@ impl Batch {
         }
     }
 
+    /// Adds a time in which nothing was observed.
+    pub fn gap(&mut self, gap: GapRow) {
+        self.gaps.push(gap);
+    }
+
     /// Windows that lost their route, and sketches that were not begun, because of a bound.
     pub fn folded(&self) -> u64 {
         self.folded
-    }
-
-    /// Whether nothing came.
-    pub fn is_empty(&self) -> bool {
-        self.windows.is_empty() && self.coverage.is_empty()
     }
 
     /// Everything that came, in no particular order.
@@ -244,6 +259,7 @@ impl Batch {
             latency: latency.collect(),
             networks: networks.collect(),
             coverage: coverage.collect(),
+            gaps: self.gaps.clone(),
         }
     }
 

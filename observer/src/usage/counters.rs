@@ -254,8 +254,8 @@ struct ConsumerCounts {
     response_body_bytes: u64,
     cleartext_credentials: u64,
     url_credentials: u64,
-    /// All requests, then the error classes, over five minutes.
-    recent: Window<5, 10>,
+    /// All requests, then the error classes, then those that are not certain, over five minutes.
+    recent: Window<6, 10>,
 }
 
 impl Default for ConsumerCounts {
@@ -281,7 +281,9 @@ impl ConsumerCounts {
             *errors += u64::from(one);
         }
         let [client, auth, limited, server] = of.map(u32::from);
-        self.recent.add(now, [1, client, auth, limited, server]);
+        let uncertain = u32::from(!call.is_certain());
+        self.recent
+            .add(now, [1, client, auth, limited, server, uncertain]);
         self.request_body_bytes = self
             .request_body_bytes
             .wrapping_add(call.request_body_bytes);
@@ -299,7 +301,7 @@ impl ConsumerCounts {
     }
 
     fn row(&self, consumer: &Arc<str>, now: u64) -> ConsumerRow {
-        let [all, client, auth, limited, server] = self.recent.sums(now);
+        let [all, client, auth, limited, server, uncertain] = self.recent.sums(now);
         ConsumerRow {
             consumer: consumer.clone(),
             requests: self.requests,
@@ -309,6 +311,7 @@ impl ConsumerCounts {
             cleartext_credentials: self.cleartext_credentials,
             url_credentials: self.url_credentials,
             error_ratio: [client, auth, limited, server].map(|errors| share(errors, all, 0.0)),
+            completeness: share(all.saturating_sub(uncertain), all, 1.0),
         }
     }
 }

@@ -114,6 +114,8 @@ pub struct ConsumerRow {
     pub url_credentials: u64,
     /// Share of each [`ErrorClass`] in the requests of the last five minutes.
     pub error_ratio: [f64; 4],
+    /// Share of certain requests in those of the last five minutes; 1 when there were none.
+    pub completeness: f64,
 }
 
 /// All counters at one moment.

@@ -15,7 +15,7 @@ use crate::export::records::RecordSink;
 use crate::kernel::ring::Ring;
 use crate::pipeline::Pipeline;
 use crate::store::{Journal, Mark, Position, Status, StoreError, Writer};
-use crate::usage::batch::{Batch, Rows};
+use crate::usage::batch::{Batch, GapRow, Rows};
 
 /// How often the journal is written while events come.
 const JOURNAL: Duration = Duration::from_secs(1);
@@ -135,6 +135,19 @@ impl Books {
             pipeline.restore(flow);
         }
         self.mark.counters = journal.mark.counters;
+    }
+
+    /// Notes a time in which nothing was observed, seconds since 1970 in UTC.
+    pub fn gap(&mut self, start: u64, until: u64, reason: &'static str) {
+        if start < until {
+            tracing::warn!("not observed for {} s: {reason}", until - start);
+            let reason = reason.into();
+            self.batch.gap(GapRow {
+                start,
+                until,
+                reason,
+            });
+        }
     }
 
     /// The kernel side's counters as they were accounted for.

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::super::config::Config;
 use super::super::failure::Failure;
+use super::super::reading;
 use super::books::Books;
 use crate::export::records;
-use crate::kernel::Kernel;
 use crate::kernel::pins::{self, Pins};
+use crate::kernel::{Kernel, LEASE};
 use crate::pipeline::Pipeline;
 use crate::store::{self, Journal, Retention, StoreError, Writer};
 
@@ -95,8 +96,17 @@ impl Opened {
         let pinned = kernel
             .pins()
             .map(|pins| (pins.folder().to_owned(), pins.adopted()));
+        let why = match kernel.pins() {
+            None => "nothing could be pinned in the kernel",
+            Some(pins) if pins.replaced() => {
+                "another version, or another ring_bytes, took over from the one before"
+            }
+            Some(_) => "nothing was left in the kernel, as after a reboot",
+        };
         let folder = pinned.as_ref().map(|(folder, _)| folder.clone());
-        let next = self.writer.status().batch + 1;
+        let status = self.writer.status();
+        let next = status.batch + 1;
+        let now = reading::now();
         let mut books = Books::new(
             self.writer,
             folder.as_ref().map(|_| self.path),
@@ -104,7 +114,19 @@ impl Opened {
             folder.clone().unwrap_or_default(),
             next,
         );
+        let adopted = pinned.as_ref().is_some_and(|(_, adopted)| *adopted);
+        if let Some(seen) = status.seen.filter(|_| !adopted) {
+            books.gap(seen, now, why);
+        }
         if let Some(journal) = self.journal {
+            if adopted && kernel.had_rested() {
+                let rested = journal.mark.time / 1_000_000_000 + LEASE.as_secs();
+                books.gap(
+                    rested,
+                    now,
+                    "no daemon ran for longer than the kernel side waits",
+                );
+            }
             let holds =
                 pinned.is_some_and(|(folder, adopted)| adopted && folder == journal.mark.pins);
             if holds {

@@ -6,7 +6,7 @@ use super::Family;
 use crate::usage::ErrorClass;
 
 /// Every family of the contract that is counted so far.
-pub(super) static FAMILIES: [Family; 32] = [
+pub(super) static FAMILIES: [Family; 33] = [
     Family {
         name: "http_requests_total",
         kind: MetricType::COUNTER,
@@ -169,6 +169,17 @@ pub(super) static FAMILIES: [Family; 32] = [
         labels: &[],
         help: "Share of the last minute's exchanges that were read with certainty.",
         fill: |samples, from| samples.add(&[], from.snapshot.completeness),
+    },
+    Family {
+        name: "consumer_completeness_ratio",
+        kind: MetricType::GAUGE,
+        labels: &["consumer"],
+        help: "Share of a consumer's requests of the last five minutes that were seen whole and with certainty.",
+        fill: |samples, from| {
+            for row in &from.snapshot.consumers {
+                samples.add(&[&row.consumer], row.completeness);
+            }
+        },
     },
     Family {
         name: "connections",
