@@ -16,7 +16,7 @@ use observer_ebpf::abi::{EventHeader, FlowKey, Hint, Kind, flags};
 use crate::flow::{Bounds, Flow, Table};
 use crate::http::Limits;
 use crate::identity::{Attributor, Registry, TargetPrivacy};
-use crate::route::Routes;
+use crate::route::{Learned, Routes, Saved};
 use crate::segment::Segment;
 use crate::usage::Call;
 pub use checkpoint::FlowState;
@@ -180,6 +180,11 @@ impl Pipeline {
     /// Routes, for what they refused.
     pub fn routes(&self) -> &Routes {
         &self.rules.routes
+    }
+
+    /// Goes on from routes that were learned before.
+    pub fn restore_routes(&mut self, saved: Vec<Saved<Learned>>) {
+        self.rules.routes.restore(saved);
     }
 
     /// Connections being followed.

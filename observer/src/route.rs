@@ -19,11 +19,13 @@ mod tests;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 pub use api::{Api, RouteError};
 use api::{Scope, Selector};
 pub use openapi::OpenApiError;
 use target::{HostName, Target};
+pub use template::Learned;
 use template::{Bounds, Refusal};
 
 /// The API or route of what fits nowhere or into no bound.
@@ -106,6 +108,16 @@ pub struct Routes {
     nodes: usize,
     refused: Refused,
     collapses: u64,
+    changes: u64,
+}
+
+/// What was learned of one API, to be kept over a restart. `L`: [`Learned`], owned or borrowed.
+#[derive(Serialize, Deserialize)]
+pub struct Saved<L> {
+    name: Arc<str>,
+    /// Whether the host of that name was ever answered with success; `None` where the name is no host's.
+    host: Option<bool>,
+    learned: L,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -149,6 +161,7 @@ impl Routes {
             nodes: 0,
             refused: Refused::default(),
             collapses: 0,
+            changes: 0,
         };
         routes.scopes.push(Scope::learned(routes.other.clone()));
         for api in apis {
@@ -185,6 +198,53 @@ impl Routes {
             .get(scope)
             .is_some_and(|scope| scope.is_public(method, path));
         self.resolved(scope, route, learned, public)
+    }
+
+    /// How often something was learned: what was saved before still holds while this is the same.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// What was learned.
+    pub fn saved(&self) -> impl Iterator<Item = Saved<&Learned>> {
+        self.scopes.iter().enumerate().map(|(index, scope)| {
+            let host = self.hosts.get(&*scope.name);
+            Saved {
+                name: scope.name.clone(),
+                host: host
+                    .filter(|host| host.scope == index)
+                    .map(|host| host.earned),
+                learned: &scope.learned,
+            }
+        })
+    }
+
+    /// Goes on from what was learned before, for the APIs that there still are.
+    pub fn restore(&mut self, saved: impl IntoIterator<Item = Saved<Learned>>) {
+        for Saved {
+            name,
+            host,
+            learned,
+        } in saved
+        {
+            let known = self.scopes.iter().position(|scope| scope.name == name);
+            let Some(index) = known.or_else(|| host.map(|_| self.scopes.len())) else {
+                continue;
+            };
+            if index == self.scopes.len() {
+                self.scopes.push(Scope::learned(name.clone()));
+            }
+            if let Some(scope) = self.scopes.get_mut(index) {
+                self.nodes = self.nodes - scope.learned.nodes() + learned.nodes();
+                self.collapses += learned.collapses();
+                scope.learned = learned;
+            }
+            if let Some(earned) = host {
+                let scope = index;
+                self.hosts.insert((&*name).into(), Host { scope, earned });
+                self.unearned_hosts += usize::from(!earned);
+            }
+        }
     }
 
     /// How often a bound refused something.
@@ -247,6 +307,7 @@ impl Routes {
             if !known.earned && evidence == Evidence::Success {
                 known.earned = true;
                 self.unearned_hosts -= 1;
+                self.changes += 1;
             }
             return known.scope;
         }
@@ -268,6 +329,7 @@ impl Routes {
         };
         self.unearned_hosts += usize::from(!earned);
         self.hosts.insert(name.into(), Host { scope, earned });
+        self.changes += 1;
         scope
     }
 
@@ -303,7 +365,10 @@ impl Routes {
         self.nodes = self.nodes - before.0 + scope.learned.nodes();
         self.collapses += scope.learned.collapses() - before.1;
         match learned {
-            Ok(route) => (route, true),
+            Ok(route) => {
+                self.changes += 1;
+                (route, true)
+            }
             Err(refusal) => {
                 match refusal {
                     Refusal::Templates => self.refused.templates += 1,

@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
+use serde::{Deserialize, Serialize};
 
 use super::segment::{self, Kind, MAX_DEPTH, segments};
 
@@ -32,8 +33,9 @@ pub(super) enum Refusal {
     Path,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Learned {
+/// Templates of one API, with what is known of each.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Learned {
     root: Node,
     templates: usize,
     unearned: usize,
@@ -41,7 +43,7 @@ pub(super) struct Learned {
     collapses: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Node {
     literals: HashMap<Box<str>, Node>,
     typed: [Option<Box<Node>>; 3],

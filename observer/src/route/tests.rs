@@ -436,3 +436,24 @@ proptest! {
         prop_assert_eq!(first, get(&mut routes, &path, status));
     }
 }
+
+#[test]
+fn what_was_learned_outlives_a_restart() {
+    let mut routes = routes();
+    for index in 0..33 {
+        let name = char::from_u32(index + 0x41).unwrap_or('x');
+        get(&mut routes, &format!("/users/name-{name}/orders"), 200);
+    }
+    assert_eq!(routes.collapses(), 1);
+    let changes = routes.changes();
+    let saved = serde_json::to_string(&routes.saved().collect::<Vec<_>>()).unwrap();
+
+    let mut after = Routes::new(Settings::default(), &[]).unwrap();
+    after.restore(serde_json::from_str::<Vec<Saved<Learned>>>(&saved).unwrap());
+    assert_eq!(after.size(), routes.size());
+    assert_eq!(
+        get(&mut after, "/users/another/orders", 404),
+        "/users/{id}/orders"
+    );
+    assert_eq!(routes.changes(), changes);
+}

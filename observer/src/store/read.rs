@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Retention;
+use crate::route::{Learned, Saved};
 use crate::usage::batch::Sums;
 
 /// A half-open period, seconds since 1970 in UTC.
@@ -135,6 +136,21 @@ impl Period {
         }
         pieces
     }
+}
+
+/// Routes that were learned, as they were saved last. What cannot be read any more is none.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn routes(ledger: &Connection) -> Result<Vec<Saved<Learned>>, rusqlite::Error> {
+    let saved: Option<Vec<u8>> = ledger
+        .query_row("SELECT value FROM meta WHERE name = 'routes'", [], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(saved
+        .and_then(|saved| postcard::from_bytes(&saved).ok())
+        .unwrap_or_default())
 }
 
 /// Usage of a period in groups; `columns` are names of the dimension table.

@@ -276,6 +276,12 @@ fn write(
             )?;
         }
         sketches(&transaction, rows)?;
+        if let Some(routes) = &rows.routes {
+            transaction.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('routes', ?1)",
+                params![routes],
+            )?;
+        }
         transaction.execute(
             "INSERT OR REPLACE INTO meta VALUES ('seen', ?1)",
             params![seconds_now()],

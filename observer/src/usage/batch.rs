@@ -130,6 +130,8 @@ pub struct Rows {
     pub coverage: Vec<CoverageRow>,
     /// When nothing was observed.
     pub gaps: Vec<GapRow>,
+    /// Learned routes, serialised, where they changed.
+    pub routes: Option<Vec<u8>>,
 }
 
 impl Rows {
@@ -260,6 +262,7 @@ impl Batch {
             networks: networks.collect(),
             coverage: coverage.collect(),
             gaps: self.gaps.clone(),
+            routes: None,
         }
     }
 

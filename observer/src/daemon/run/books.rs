@@ -40,6 +40,8 @@ pub struct Books {
     sealed_at: Instant,
     cost: Duration,
     trouble: bool,
+    /// Changes of the learned routes that the ledger has.
+    routes: Option<u64>,
     resuming: Resuming,
 }
 
@@ -97,6 +99,7 @@ impl Books {
             sealed_at: now,
             cost: Duration::ZERO,
             trouble: false,
+            routes: None,
             resuming: Resuming::default(),
         }
     }
@@ -199,7 +202,12 @@ impl Books {
         self.resuming = Resuming::default();
         self.sealed.retain(|(number, _)| *number > taken);
         let seal = seal || self.sealed_at.elapsed() >= SEAL;
-        let open = Arc::new(self.batch.rows());
+        let mut open = self.batch.rows();
+        let routes = pipeline.routes();
+        if seal && self.routes != Some(routes.changes()) {
+            open.routes = postcard::to_allocvec(&routes.saved().collect::<Vec<_>>()).ok();
+        }
+        let open = Arc::new(open);
         let closes = seal && self.sealed.len() < SEALED && !open.is_empty();
         let number = self.mark.next_batch;
         self.mark.next_batch += u64::from(closes);
@@ -226,6 +234,7 @@ impl Books {
             self.sealed.push_back((number, Arc::clone(&open)));
             self.writer.write(number, open);
             self.batch = Batch::default();
+            self.routes = Some(routes.changes());
             self.sealed_at = Instant::now();
         }
         self.written = Instant::now();

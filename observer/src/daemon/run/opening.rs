@@ -10,6 +10,7 @@ use crate::export::records;
 use crate::kernel::pins::{self, Pins};
 use crate::kernel::{Kernel, LEASE};
 use crate::pipeline::Pipeline;
+use crate::route::{Learned, Saved};
 use crate::store::{self, Journal, Retention, StoreError, Writer};
 
 /// What was opened.
@@ -21,6 +22,7 @@ pub struct Opened {
     journal: Option<Journal>,
     path: PathBuf,
     ledger: String,
+    routes: Vec<Saved<Learned>>,
 }
 
 /// Opens everything. What cannot be opened is said, and observing goes on without it.
@@ -55,6 +57,9 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
         }
     };
     let id = ledger.as_ref().and_then(|ledger| store::id(ledger).ok());
+    let routes = ledger
+        .as_ref()
+        .and_then(|ledger| store::routes(ledger).ok());
     let writer = Writer::start(file, ledger, retention(config))
         .map_err(|error| Failure::support("starting a thread", error))?;
     let id = id.or(known);
@@ -87,6 +92,7 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
         journal: ours,
         path,
         ledger: id.unwrap_or_default(),
+        routes: routes.unwrap_or_default(),
     })
 }
 
@@ -104,6 +110,7 @@ impl Opened {
             Some(_) => "nothing was left in the kernel, as after a reboot",
         };
         let folder = pinned.as_ref().map(|(folder, _)| folder.clone());
+        pipeline.restore_routes(self.routes);
         let status = self.writer.status();
         let next = status.batch + 1;
         let now = reading::now();
