@@ -96,6 +96,14 @@ pub fn walk<P: Packet>(packet: &P, link: Link, found: &mut TcpSegment) -> Walk {
             }
         }
         Link::Ethernet => {
+            // Nearly every packet is this one, and every load is a call.
+            if let Some(Loaded(head)) = packet.load::<USUAL>(0)
+                && head[12..15] == [0x08, 0x00, 0x45]
+                && head[23] == TCP
+                && u16::from_be_bytes([head[20], head[21]]) & 0x3fff == 0
+            {
+                return usual(packet, &head, found);
+            }
             let Some(Loaded([high, low])) = packet.load(12) else {
                 return Walk::Truncated;
             };
@@ -117,6 +125,32 @@ pub fn walk<P: Packet>(packet: &P, link: Link, found: &mut TcpSegment) -> Walk {
             }
         }
     }
+}
+
+/// Headers of Ethernet, IPv4 and TCP without any option.
+const USUAL: usize = 14 + 20 + 20;
+
+/// A whole IPv4 packet without options that carries TCP.
+#[inline(always)]
+fn usual<P: Packet>(packet: &P, head: &[u8; USUAL], found: &mut TcpSegment) -> Walk {
+    let rest = packet.length().saturating_sub(14);
+    let total = match u16::from_be_bytes([head[16], head[17]]) {
+        0 => rest,
+        total => u32::from(total),
+    };
+    if total < 20 || total > rest {
+        return Walk::Truncated;
+    }
+    let mut tcp = [0; 20];
+    tcp.copy_from_slice(&head[34..54]);
+    fill(
+        &tcp,
+        34,
+        total - 20,
+        Endpoint::v4([head[26], head[27], head[28], head[29]], 0),
+        Endpoint::v4([head[30], head[31], head[32], head[33]], 0),
+        found,
+    )
 }
 
 /// RFC 791 section 3.1.
@@ -238,13 +272,26 @@ fn segment<P: Packet>(
     packet: &P,
     at: u32,
     length: u32,
-    mut from: Endpoint,
-    mut to: Endpoint,
+    from: Endpoint,
+    to: Endpoint,
     found: &mut TcpSegment,
 ) -> Walk {
     let Some(Loaded(head)) = packet.load::<20>(at) else {
         return Walk::Truncated;
     };
+    fill(&head, at, length, from, to, found)
+}
+
+/// As [`segment`], with the fixed part of the TCP header at hand.
+#[inline(always)]
+fn fill(
+    head: &[u8; 20],
+    at: u32,
+    length: u32,
+    mut from: Endpoint,
+    mut to: Endpoint,
+    found: &mut TcpSegment,
+) -> Walk {
     let header = u32::from(head[12] >> 4) * 4;
     if header < 20 || length < header {
         return Walk::Truncated;

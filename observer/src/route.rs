@@ -109,6 +109,8 @@ pub struct Routes {
     refused: Refused,
     collapses: u64,
     changes: u64,
+    /// The authority of the last request and its scope, where neither path nor status would change that.
+    recent: Option<(Box<str>, usize)>,
 }
 
 /// What was learned of one API, to be kept over a restart. `L`: [`Learned`], owned or borrowed.
@@ -162,6 +164,7 @@ impl Routes {
             refused: Refused::default(),
             collapses: 0,
             changes: 0,
+            recent: None,
         };
         routes.scopes.push(Scope::learned(routes.other.clone()));
         for api in apis {
@@ -182,9 +185,18 @@ impl Routes {
     ) -> Resolved {
         let evidence = Evidence::of(status);
         let target = Target::of(method, target);
-        let name = HostName::of(target.authority().or(host));
+        let authority = target.authority().or(host);
         let path = target.path();
-        let scope = self.scope(&name, path, evidence);
+        let recent = self.recent.as_ref().zip(authority);
+        let scope = match recent.filter(|((known, _), authority)| **known == **authority) {
+            Some(((_, scope), _)) => *scope,
+            None => {
+                let name = HostName::of(authority);
+                let scope = self.scope(&name, path, evidence);
+                self.recent = self.lasting(&name, authority);
+                scope
+            }
+        };
         let Some(path) = path else {
             let route = match target {
                 Target::Asterisk => self.asterisk.clone(),
@@ -290,6 +302,13 @@ impl Routes {
         self.configured.push(Selector::of(api, self.scopes.len())?);
         self.scopes.push(scope);
         Ok(())
+    }
+
+    /// What [`Self::recent`] is to be after a request to this host.
+    fn lasting(&self, name: &HostName, authority: Option<&str>) -> Option<(Box<str>, usize)> {
+        let host = self.hosts.get(name.as_str()?).filter(|host| host.earned)?;
+        let lasts = self.configured.is_empty();
+        lasts.then_some((authority?.into(), host.scope))
     }
 
     fn scope(&mut self, host: &HostName, path: Option<&str>, evidence: Evidence) -> usize {

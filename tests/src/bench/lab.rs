@@ -303,6 +303,16 @@ impl Lab {
         Ok(process)
     }
 
+    /// Removes what stays in the kernel when the observer stops: what runs next runs without it.
+    pub fn unpin(&self) {
+        if let Ok(binary) = observer() {
+            let _ = Command::new(binary)
+                .args(["unpin", "--config"])
+                .arg(self.folder.path().join("observer.toml"))
+                .output();
+        }
+    }
+
     /// A configuration with one registered key, where there is none yet.
     fn configuration(&self) -> Result<PathBuf, Failure> {
         let path = self.folder.path().join("observer.toml");
@@ -371,14 +381,8 @@ impl Lab {
 }
 
 impl Drop for Lab {
-    /// Removes what stays in the kernel when the observer stops.
     fn drop(&mut self) {
-        if let Ok(binary) = observer() {
-            let _ = Command::new(binary)
-                .args(["unpin", "--config"])
-                .arg(self.folder.path().join("observer.toml"))
-                .output();
-        }
+        self.unpin();
     }
 }
 

@@ -162,6 +162,8 @@ fn observed(lab: &Lab, seconds: u32) -> Result<Observed, Failure> {
     // The second question about its count is in nginx's count too.
     let answered = (lab.answered()? - answered - 1) as f64;
     let exchanges = metrics.sum("observer_http_requests_total");
+    drop(observer);
+    lab.unpin();
     let seconds_of = "observer_bpf_run_seconds_total";
     let runs_of = "observer_bpf_runs_total";
     let detail = metrics
