@@ -12,6 +12,7 @@ pub mod object;
 pub mod pins;
 pub mod processes;
 pub mod ring;
+mod tables;
 pub mod tracepoint;
 
 use std::collections::BTreeMap;
@@ -21,10 +22,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{Array, HashMap, MapData, MapError};
+use aya::maps::{Array, HashMap, MapError};
 use aya::programs::{ProgramError, TracePoint};
 use observer_ebpf::abi::{FlowKey, Hint, map, program, shed};
-use observer_ebpf::track::{Flow, flow};
 use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
@@ -33,6 +33,7 @@ use attach::{Attachment, Mode};
 use links::{Changes, Interface};
 use pins::Pins;
 use ring::Ring;
+pub use tables::{Clients, Flows};
 
 /// How long the programs go on without a daemon that renews it.
 pub const LEASE: Duration = Duration::from_secs(300);
@@ -129,29 +130,6 @@ pub struct Settings {
     pub object: object::Settings,
     /// Where maps and links are pinned; `None`: they are not.
     pub pins: Option<Pins>,
-}
-
-/// Connections that processes of this host opened.
-pub struct Clients(HashMap<MapData, [u8; FlowKey::SIZE], u32>);
-
-impl Clients {
-    /// The process that opened a connection, if one was seen to.
-    pub fn process(&self, flow: &FlowKey) -> Option<u32> {
-        self.0.get(&flow.to_bytes(), 0).ok()
-    }
-}
-
-/// Connections that the kernel side tracks.
-pub struct Flows(HashMap<MapData, [u8; FlowKey::SIZE], [u8; Flow::SIZE]>);
-
-impl Flows {
-    /// Whether the connection that was first seen at `birth` has ended, or made room for another one.
-    pub fn is_over(&self, flow: &FlowKey, birth: u64) -> bool {
-        self.0.get(&flow.to_bytes(), 0).map_or(true, |value| {
-            let (known, state) = Flow::peek(&value);
-            known != birth || state & flow::OVER != 0
-        })
-    }
 }
 
 /// The programs in the kernel, attached.

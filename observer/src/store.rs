@@ -4,9 +4,11 @@
 //! together with the ring positions that it was read up to, before it is handed to the writer, and the ledger notes its
 //! number in the transaction that takes it.
 
+mod batch;
 mod journal;
 mod read;
 mod schema;
+mod sweep;
 mod writer;
 
 #[cfg(test)]

@@ -38,6 +38,21 @@ pub fn of_usage(usage: &Value) -> Tally {
     tally
 }
 
+/// Requests that the ledger has, and those that it says were lost, of [`crate::daemon::Setup::usage`].
+pub fn counted_and_lost(usage: &Value) -> (u64, u64) {
+    let rows = usage["rows"].as_array().into_iter().flatten();
+    let counted = rows.filter_map(|row| row["requests"].as_u64()).sum();
+    let notes = usage["notes"].as_array().into_iter().flatten();
+    let lost = notes
+        .filter_map(|note| note.as_str()?.strip_prefix("missed: "))
+        .filter_map(|note| {
+            let count = note.strip_suffix(" (ring full)");
+            count.or(note.strip_suffix(" (shed)"))?.parse::<u64>().ok()
+        })
+        .sum();
+    (counted, lost)
+}
+
 /// What nginx counted.
 pub fn of_log(log: &[Logged]) -> Tally {
     let mut tally = Tally::new();

@@ -249,14 +249,7 @@ fn ring_that_overflows() {
     assert_eq!(nginx.edge().len() as u64, sent);
     // Of connections whose end was lost too, it takes a moment to know that nothing more will come.
     let (counted, lost) = wait_for("every request to be accounted for", LIMIT, || {
-        let usage = setup.usage("consumer");
-        let rows = usage["rows"].as_array().into_iter().flatten();
-        let counted: u64 = rows.filter_map(|row| row["requests"].as_u64()).sum();
-        let notes = usage["notes"].as_array().into_iter().flatten();
-        let lost: u64 = notes
-            .filter_map(|note| note.as_str()?.strip_prefix("missed: "))
-            .filter_map(|note| note.strip_suffix(" (ring full)")?.parse::<u64>().ok())
-            .sum();
+        let (counted, lost) = tally::counted_and_lost(&setup.usage("consumer"));
         (counted + lost >= sent).then_some((counted, lost))
     });
     assert!(lost > 1_000, "only {lost}");

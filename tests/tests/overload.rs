@@ -9,6 +9,7 @@ use observer_tests::namespace::{INTERFACE, Link};
 use observer_tests::nginx::Nginx;
 use observer_tests::process::wait_for;
 use observer_tests::require::require;
+use observer_tests::tally;
 use observer_tests::traffic::load;
 
 /// Share of a core that the daemon gets: a fraction of what the flood needs.
@@ -101,17 +102,7 @@ fn a_flood_is_accounted_for() {
         (packets >= sent.packets && segments == sent.segments && bytes == sent.bytes).then_some(())
     });
     let (counted, lost) = wait_for("every exchange to be accounted for", LIMIT, || {
-        let usage = setup.usage("consumer");
-        let rows = usage["rows"].as_array().into_iter().flatten();
-        let counted: u64 = rows.filter_map(|row| row["requests"].as_u64()).sum();
-        let notes = usage["notes"].as_array().into_iter().flatten();
-        let lost: u64 = notes
-            .filter_map(|note| note.as_str()?.strip_prefix("missed: "))
-            .filter_map(|note| {
-                let count = note.strip_suffix(" (ring full)");
-                count.or(note.strip_suffix(" (shed)"))?.parse::<u64>().ok()
-            })
-            .sum();
+        let (counted, lost) = tally::counted_and_lost(&setup.usage("consumer"));
         (counted + lost >= sent.exchanges).then_some((counted, lost))
     });
     assert_eq!(counted + lost, sent.exchanges);

@@ -1,0 +1,66 @@
+//! Deleting what is older than it is kept, and the oldest of a ledger that is larger than it may be.
+
+use rusqlite::{Connection, params};
+
+use super::Retention;
+use super::batch::STEPS;
+
+/// Rows deleted in one transaction, so that no batch waits long behind it.
+const SWEEP_ROWS: u32 = 20_000;
+
+/// Deletes what is older than it is kept, and the oldest where the file is larger than it may be. Returns how many rows went
+/// early.
+pub(super) fn sweep(
+    ledger: &mut Connection,
+    retention: &Retention,
+    now: u64,
+) -> Result<u64, rusqlite::Error> {
+    let kept = [retention.minutes, retention.quarters, retention.days];
+    for ((table, step), kept) in STEPS.into_iter().zip(kept) {
+        let before = now.saturating_sub(kept);
+        delete(ledger, table, before)?;
+        ledger.execute(
+            "DELETE FROM coverage WHERE step = ?1 AND start < ?2",
+            params![step, before],
+        )?;
+    }
+    for (table, kept) in [("latency", retention.quarters), ("network", retention.days)] {
+        ledger.execute(
+            &format!("DELETE FROM {table} WHERE start < ?1"),
+            params![now.saturating_sub(kept)],
+        )?;
+    }
+    let mut early = 0;
+    for (table, _) in STEPS {
+        while used_bytes(ledger)? > retention.max_bytes {
+            let gone = ledger.execute(
+                &format!(
+                    "DELETE FROM {table} WHERE (start, dimension) IN
+                     (SELECT start, dimension FROM {table} ORDER BY start LIMIT {SWEEP_ROWS})"
+                ),
+                [],
+            )?;
+            if gone == 0 {
+                break;
+            }
+            early += gone as u64;
+        }
+    }
+    ledger.execute_batch("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(PASSIVE)")?;
+    Ok(early)
+}
+
+fn delete(ledger: &Connection, table: &str, before: u64) -> Result<(), rusqlite::Error> {
+    let query = format!(
+        "DELETE FROM {table} WHERE (start, dimension) IN
+         (SELECT start, dimension FROM {table} WHERE start < ?1 LIMIT {SWEEP_ROWS})"
+    );
+    while ledger.execute(&query, params![before])? == SWEEP_ROWS as usize {}
+    Ok(())
+}
+
+/// Bytes of the pages that hold something.
+fn used_bytes(ledger: &Connection) -> Result<u64, rusqlite::Error> {
+    let number = |pragma| ledger.pragma_query_value(None, pragma, |row| row.get::<_, u64>(0));
+    Ok((number("page_count")? - number("freelist_count")?) * number("page_size")?)
+}
