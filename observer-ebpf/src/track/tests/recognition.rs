@@ -1,0 +1,213 @@
+//! What a connection speaks, and from when on.
+
+use super::super::*;
+use super::conversation::*;
+
+#[test]
+fn request_and_response_are_delivered_whole_and_acknowledge_each_other() {
+    let mut talk = Conversation::opened(1000, 9000);
+    let request = talk.send(Client, GET);
+    let whole = Delivery {
+        kind: Kind::Segment,
+        offset: ORIGIN,
+        acked: Some(ORIGIN),
+        skip: 0,
+        copy: GET.len() as u32,
+        over: false,
+        wake: false,
+    };
+    assert_eq!(request, Decision::Deliver(whole));
+    let response = talk.send(Server, OK);
+    let after_request = ORIGIN + GET.len() as u64;
+    assert_eq!(
+        response,
+        Decision::Deliver(Delivery {
+            acked: Some(after_request),
+            copy: OK.len() as u32,
+            ..whole
+        })
+    );
+    let next = delivery(talk.send(Client, GET));
+    assert_eq!(next.offset, after_request);
+    assert_eq!(next.acked, Some(ORIGIN + OK.len() as u64));
+}
+
+#[test]
+fn a_connection_joined_in_the_middle_is_recognised_by_its_next_message() {
+    for (from, start) in [(Client, GET), (Server, OK)] {
+        let mut talk = Conversation::joined(1000, 9000);
+        assert_eq!(talk.send(from, OTHER), Decision::Pass);
+        let found = talk.send(from, start);
+        assert_whole(found, start.len());
+        assert_eq!(delivery(found).offset, ORIGIN + OTHER.len() as u64);
+        // From then on, whatever either end sends is part of it.
+        assert_whole(talk.send(Client, OTHER), OTHER.len());
+        assert_whole(talk.send(Server, OTHER), OTHER.len());
+    }
+}
+
+#[test]
+fn bytes_from_before_a_late_join_have_an_offset() {
+    let mut talk = Conversation::joined(1000, 9000);
+    let mut early = talk.segment(Client, 300, 0);
+    early.sequence = early.sequence.wrapping_sub(300);
+    assert_whole(talk.send(Client, GET), GET.len());
+    let again = delivery(talk.see(&early, OTHER, INTERFACE).expect("a member"));
+    assert_eq!(again.offset, ORIGIN - 300);
+}
+
+#[test]
+fn a_proxy_header_is_a_start() {
+    let mut talk = Conversation::opened(1, 2);
+    let header = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
+    assert_whole(talk.send(Client, header), header.len());
+    assert_ne!(talk.known().state & flow::HTTP, 0);
+}
+
+#[test]
+fn a_piece_of_a_start_is_one_at_the_first_byte_only() {
+    let mut talk = Conversation::opened(1000, 9000);
+    assert_whole(talk.send(Client, b"GE"), 2);
+    assert_ne!(talk.known().state & flow::HTTP, 0);
+
+    let mut late = Conversation::joined(1000, 9000);
+    assert_eq!(late.send(Client, b"GE"), Decision::Pass);
+    let mut second = Conversation::opened(1000, 9000);
+    second.send(Client, OTHER);
+    second.send(Client, b"GE");
+    assert_eq!(second.known().state & flow::HTTP, 0);
+}
+
+#[test]
+fn before_it_is_recognised_a_connection_seen_from_its_start_is_delivered_in_part() {
+    let mut talk = Conversation::opened(1000, 9000);
+    assert_whole(talk.send(Client, OTHER), OTHER.len());
+    let long = delivery(talk.send_long(Client, OTHER, 60_000));
+    assert_eq!((long.skip, long.copy), (0, UNSURE));
+}
+
+#[test]
+fn what_overtakes_the_first_segment_is_delivered_whole() {
+    let mut talk = Conversation::opened(1000, 9000);
+    let first = talk.segment(Client, GET.len() as u32, 0);
+    talk.pass(Client, GET.len() as u32);
+    assert_whole(talk.send_long(Client, OTHER, 60_000), 60_000);
+    let late = talk.see(&first, GET, INTERFACE).expect("a member");
+    assert_whole(late, GET.len());
+    assert_eq!(delivery(late).offset, ORIGIN);
+}
+
+#[test]
+fn a_connection_without_a_sign_is_opaque_once_and_until_a_start() {
+    for (mut talk, before) in [
+        (Conversation::opened(1, 2), Some(Kind::Segment)),
+        (Conversation::joined(1, 2), None),
+    ] {
+        for number in 1..PATIENCE {
+            let from = if number % 3 == 0 { Server } else { Client };
+            let kind = match talk.send(from, OTHER) {
+                Decision::Deliver(delivery) => Some(delivery.kind),
+                _ => None,
+            };
+            assert_eq!(kind, before, "segment {number}");
+        }
+        let said = delivery(talk.send(Client, OTHER));
+        assert_eq!((said.kind, said.copy), (Kind::Opaque, 0));
+        for _ in 0..100 {
+            assert_eq!(talk.send(Server, OTHER), Decision::Pass);
+        }
+        assert_whole(talk.send(Client, GET), GET.len());
+        assert_whole(talk.send(Server, OTHER), OTHER.len());
+        assert_eq!(talk.known().state & flow::OPAQUE, 0);
+    }
+}
+
+#[test]
+fn segments_without_bytes_do_not_use_up_patience() {
+    let mut talk = Conversation::opened(1, 2);
+    for _ in 0..100 {
+        let end = delivery(talk.send_with(Client, b"", 0, tcp::FIN));
+        assert_eq!((end.kind, end.copy), (Kind::Segment, 0));
+    }
+    assert_whole(talk.send(Server, OTHER), OTHER.len());
+}
+
+#[test]
+fn tls_and_http2_are_said_once_and_sealed() {
+    for (start, kind) in [(TLS, Kind::Tls), (HTTP2, Kind::Http2)] {
+        for mut talk in [Conversation::opened(1, 2), Conversation::joined(1, 2)] {
+            let said = delivery(talk.send(Client, start));
+            assert_eq!((said.kind, said.copy), (kind, 0));
+            assert_eq!(talk.send(Server, start), Decision::Pass);
+            // Bytes of it that look like a start are chance.
+            assert_eq!(talk.send(Client, GET), Decision::Pass);
+            assert_eq!(talk.send(Server, OK), Decision::Pass);
+        }
+    }
+}
+
+#[test]
+fn a_body_that_looks_like_tls_does_not_seal_an_http_connection() {
+    let mut talk = Conversation::opened(1, 2);
+    talk.send(Client, GET);
+    assert_whole(talk.send(Client, TLS), TLS.len());
+    assert_whole(talk.send(Client, HTTP2), HTTP2.len());
+    assert_whole(talk.send(Client, GET), GET.len());
+}
+
+#[test]
+fn what_begins_nothing_enters_no_connection() {
+    let talk = Conversation::joined(1, 2);
+    for (length, flags) in [
+        (0, 0),
+        (0, tcp::FIN),
+        (0, tcp::RST),
+        (10, tcp::RST),
+        (0, tcp::SYN | tcp::RST),
+    ] {
+        let segment = talk.segment(Client, length, flags);
+        assert!(
+            !open(&segment, 1, &mut Flow::default()),
+            "{length} {flags:#x}"
+        );
+    }
+    // A client's SYN: who serves is known only when somebody accepts.
+    let mut asking = talk.segment(Client, 0, 0);
+    asking.flags = tcp::SYN;
+    assert!(!open(&asking, 1, &mut Flow::default()));
+}
+
+#[test]
+fn the_accepting_end_is_known_from_the_handshake() {
+    let header_of = |low: End, handshake: bool| {
+        let mut talk = Conversation::joined(1000, 9000);
+        talk.low = low;
+        if handshake {
+            talk.handshake();
+        }
+        let segment = talk.segment(Client, GET.len() as u32, 0);
+        let mut known = talk.flow.unwrap_or_default();
+        if !handshake {
+            assert!(open(&segment, 5, &mut known));
+        }
+        let said = delivery(observe(
+            &mut known,
+            &segment,
+            Some(Sign::Request),
+            INTERFACE,
+            || None,
+        ));
+        let mut header = EventHeader::default();
+        head(&mut header, &known, &segment, &said, (7, INTERFACE, true));
+        header
+    };
+    let accepted = flags::LOW_ACCEPTED | flags::HIGH_ACCEPTED;
+    let low_serves = header_of(Server, true);
+    assert_eq!(low_serves.flags & accepted, flags::LOW_ACCEPTED);
+    let high_serves = header_of(Client, true);
+    assert_eq!(high_serves.flags & accepted, flags::HIGH_ACCEPTED);
+    assert!(high_serves.has(flags::FROM_START) && high_serves.has(flags::EGRESS));
+    let unknown = header_of(Client, false);
+    assert_eq!(unknown.flags & (accepted | flags::FROM_START), 0);
+    assert_eq!((unknown.time, unknown.birth), (7, 5));
+}
