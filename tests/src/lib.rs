@@ -10,11 +10,13 @@
 
 pub mod daemon;
 pub mod flood;
+pub mod frames;
 pub mod haproxy;
 pub mod metrics;
 pub mod namespace;
 pub mod nginx;
 pub mod process;
 pub mod require;
+pub mod scripts;
 pub mod tally;
 pub mod traffic;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aya::EbpfLoader;
+use aya::maps::Array;
 use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions};
 use clap::Args;
 use observer_ebpf::abi::{map, program, setting};
@@ -109,6 +110,13 @@ impl Programs {
                 .load()
                 .map_err(failed(name))?;
         }
+        // The programs look at packets only while a daemon lives, or the lease runs.
+        let lease = programs
+            .map_mut(map::LEASE)
+            .ok_or_else(|| Failure::new(map::LEASE, "not in the object"))?;
+        Array::<_, u64>::try_from(lease)
+            .and_then(|mut lease| lease.set(0, u64::MAX / 2, 0))
+            .map_err(failed(map::LEASE))?;
         Ok(Self(programs))
     }
 
