@@ -94,11 +94,13 @@ impl Body {
                     *self = Self::ChunkEnd { carriage: false };
                 }
                 Self::Trailers { seen, line } => {
-                    let Some((length, end)) = trailers(rest, line) else {
-                        *seen = seen.saturating_add(rest.len() as u32);
-                        if *seen as usize > limit {
-                            return Taken::Broken(Malformed::HeadTooLong);
-                        }
+                    let end = trailers(rest, line);
+                    let length = end.map_or(rest.len(), |(length, _)| length);
+                    *seen = seen.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
+                    if *seen as usize > limit {
+                        return Taken::Broken(Malformed::HeadTooLong);
+                    }
+                    let Some((_, end)) = end else {
                         return Taken::More;
                     };
                     return match end {
@@ -280,6 +282,9 @@ mod tests {
         assert_eq!(chunked(&[b'0'; 80]).0, Taken::Broken(Malformed::ChunkSize));
         let trailers = [b"0\r\nA: ".as_slice(), &[b'x'; 2000]].concat();
         assert_eq!(chunked(&trailers).0, Taken::Broken(Malformed::HeadTooLong));
+        // The same where their end is in the same segment.
+        let whole = [trailers.as_slice(), b"\r\n\r\n"].concat();
+        assert_eq!(chunked(&whole).0, Taken::Broken(Malformed::HeadTooLong));
     }
 
     #[test]

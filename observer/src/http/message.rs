@@ -12,6 +12,8 @@ use super::proxy_protocol::{self, Header};
 use super::reader::{Open, State};
 use super::{Limits, Malformed, Moment, Side, Sink};
 
+/// Line ends that are waited through before what follows them tells a request from another protocol.
+const BLANK_BYTES: usize = 16;
 /// Longest PROXY header, its extensions included, that is waited for.
 const PROXY_BYTES: usize = 4096;
 
@@ -260,7 +262,21 @@ impl<R> Connection<R> {
                 return Some(self.keep(side, when.begin, bytes));
             }
             (Side::Server, _) => {}
-            (Side::Client, _) if self.may_tunnel(looks) => return Some(0),
+            (Side::Client, _) if self.may_switch() => {
+                // Blank lines are tolerated here too: what follows them tells.
+                let follows = look(bytes.get(blank..).unwrap_or_default());
+                if self.tunnels(follows, blank) {
+                    return Some(0);
+                }
+                return match follows {
+                    Look::Short => Some(self.keep(side, when.begin, bytes)),
+                    _ if blank > 0 => {
+                        self.requests.offset = self.requests.offset.saturating_add(blank as u64);
+                        Some(blank)
+                    }
+                    _ => None,
+                };
+            }
             (Side::Client, Look::Is(Start::Request)) => return None,
             (Side::Client, Look::Is(Start::Proxy)) if self.fresh => {
                 return Some(self.proxy(when.begin, bytes, sink));
@@ -283,12 +299,19 @@ impl<R> Connection<R> {
     }
 
     /// After CONNECT or Upgrade, bytes may be another protocol's before the response says so.
-    fn may_tunnel(&mut self, looks: Look) -> bool {
+    fn may_switch(&self) -> bool {
+        self.pairing.last().is_some_and(|last| {
+            last.switching && matches!(last.response, Response::Waiting | Response::Interim)
+        })
+    }
+
+    /// Whether bytes are taken for another protocol's, `follows` being what stands after `blank` line ends.
+    fn tunnels(&mut self, follows: Look, blank: usize) -> bool {
         let Some(last) = self.pairing.last_mut() else {
             return false;
         };
-        let open = last.switching && matches!(last.response, Response::Waiting | Response::Interim);
-        if !open || (last.method != Method::Connect && looks != Look::Not) {
+        let request = matches!(follows, Look::Is(Start::Request) | Look::Short);
+        if request && blank <= BLANK_BYTES && last.method != Method::Connect {
             return false;
         }
         last.request_done = false;

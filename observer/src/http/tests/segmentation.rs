@@ -146,6 +146,33 @@ fn run(
     (talk.lines(), heads, talk.seen.missing)
 }
 
+#[test]
+fn blank_lines_before_another_protocol_are_its_own() {
+    let upgrade = "GET /up HTTP/1.1\r\nUpgrade: x\r\n\r\n";
+    let (switching, ok) = ("HTTP/1.1 101 Switching\r\n\r\n", OK.repeat(2));
+    for (client, server, expected) in [
+        (
+            "\r\nGET /next HTTP/1.1\r\n\r\n",
+            &*ok,
+            &["GET /up 200 0/2", "GET /next 200 0/2"][..],
+        ),
+        ("\r\n{\x01}x", switching, &["GET /up 101 6/0"]),
+        ("\x16\x03\x01\x02\x00\x01", switching, &["GET /up 101 6/0"]),
+        (&"\n".repeat(50), switching, &["GET /up 101 50/0"]),
+    ] {
+        for length in [1, 2, 3, 100] {
+            let mut talk = Talk::new();
+            talk.client(upgrade);
+            for piece in client.as_bytes().chunks(length) {
+                talk.client(piece);
+            }
+            talk.server(server).fin(Side::Server).fin(Side::Client);
+            talk.end();
+            talk.shows(expected);
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_segmentation_gives_the_same_exchanges(
