@@ -270,6 +270,7 @@ impl Pipeline {
             return;
         };
         flow.connection.reopen(segment);
+        let waited = [false, true].map(|high| flow.streams.waits(high));
         let mut reader = Reading {
             flow: flow.key,
             connection: &mut flow.connection,
@@ -290,7 +291,7 @@ impl Pipeline {
         let over = header.has(flags::RST) || flow.streams.is_finished();
         let key = flow.key;
         self.rules.hint(flow, segment);
-        note_raw(flow, segment, at);
+        note_raw(flow, segment, at, waited);
         let waiting = flow.streams.is_waiting();
         self.account(&key);
         if over {
@@ -307,7 +308,9 @@ impl Pipeline {
 
     /// Lets time pass: gives up on what was missing for too long and on connections that went quiet.
     pub fn tick(&mut self, now: u64, host: &mut impl Host, out: &mut impl FnMut(Call)) {
-        let waiting: Vec<FlowKey> = self.waiting.iter().copied().collect();
+        let mut waiting: Vec<FlowKey> = self.waiting.iter().copied().collect();
+        // In an order of their own: what a replay shows does not change from run to run.
+        waiting.sort_unstable();
         for key in waiting {
             let Some(flow) = self.flows.get(&key) else {
                 self.waiting.remove(&key);
@@ -503,20 +506,26 @@ impl Counts {
 }
 
 /// Notes since which position something of the connection waits as bytes: in a head that is half read, or out of order.
-fn note_raw(flow: &mut Flow<Connection>, segment: &Segment<'_>, at: u64) {
-    let now = [false, true].map(|high| {
-        let [low, high_end] = flow.connection.raw_since;
-        let before = if high { high_end } else { low };
+/// `waited`: whether something of the low and of the high end waited out of order before this segment.
+fn note_raw(flow: &mut Flow<Connection>, segment: &Segment<'_>, at: u64, waited: [bool; 2]) {
+    let header = &segment.header;
+    let copied = header.offset.saturating_add(u64::from(header.skipped));
+    let [low, high] = flow.connection.raw_since;
+    let since = |high: bool, before: Option<u64>, waited: bool| {
         let sent = high == segment.from_high();
-        let begun_here = |start: u64| sent && start >= segment.header.offset;
         match flow.connection.half_read(high) {
             _ if flow.streams.waits(high) => before.or(Some(at)),
-            Some(start) if begun_here(start) => Some(at),
+            // Of what waited before, the bytes stand in earlier events.
+            Some(start) if sent && start >= copied && !waited => Some(at),
             Some(_) => before.or(Some(at)),
             None => None,
         }
-    });
-    flow.connection.raw_since = now;
+    };
+    let [low_waited, high_waited] = waited;
+    flow.connection.raw_since = [
+        since(false, low, low_waited),
+        since(true, high, high_waited),
+    ];
 }
 
 /// Why a connection cannot be read, for metrics.

@@ -339,11 +339,12 @@ impl Call {
         self.uncertain.is_none() && self.method.is_some()
     }
 
-    /// Why the record is not complete, or else why it is malformed.
+    /// Why the record is not complete, or else why it is malformed. Of a head that was cut off, how.
     pub fn reason(&self) -> Option<&'static str> {
         self.uncertain
             .map(Uncertain::name)
             .or_else(|| self.malformed.map(Malformed::name))
+            .or_else(|| (!self.is_certain()).then(|| self.outcome.as_str()))
     }
 
     /// End of the exchange. Nanoseconds since 1970 in UTC.

@@ -15,6 +15,7 @@ pub mod haproxy;
 pub mod metrics;
 pub mod namespace;
 pub mod nginx;
+pub mod oracle;
 pub mod process;
 pub mod require;
 pub mod scripts;

@@ -178,8 +178,6 @@ impl Batch {
         let end = call.end() / SECOND;
         if let Some(why) = call.uncertain {
             self.miss(end, why.name(), 1);
-        } else if call.method.is_none() {
-            self.miss(end, "pairing_broken", 1);
         }
         let Some(method) = &call.method else { return };
         let certain = call.is_certain();

@@ -89,8 +89,10 @@ impl Counters {
     /// Counts one exchange. `now` in nanoseconds of the clock that `new` was given.
     pub fn record(&mut self, call: &Call, now: u64) {
         let certain = call.is_certain();
+        // A head that was cut off by its sender was seen as far as there was one.
+        let uncertain = call.uncertain.is_some();
         self.certainty
-            .add(now, [u32::from(certain), u32::from(!certain), 0]);
+            .add(now, [u32::from(certain), u32::from(uncertain), 0]);
         let Some(method) = &call.method else { return };
         let method = method_label(method);
         let status = call

@@ -322,6 +322,7 @@ fn completeness_is_that_of_the_last_minute() {
     counters.record(
         &Call {
             method: None,
+            uncertain: Some(Uncertain::PairingBroken),
             ..call()
         },
         start,

@@ -1,0 +1,26 @@
+//! What has to hold for any bytes: each oracle reads a case out of the bytes and panics with what does not hold.
+//!
+//! Run by the fuzz targets in `tests/fuzz`, and by `tests/oracles.rs` on their seeds. Bytes that are no case are none of
+//! its business: an oracle never fails on the form of its input.
+
+mod http1;
+mod packets;
+mod pipeline;
+mod reassembly;
+mod walk;
+
+pub use http1::check as http1;
+pub use pipeline::check as pipeline;
+pub use reassembly::check as reassembly;
+pub use walk::check as walk;
+
+/// An oracle by the name of its fuzz target.
+pub type Oracle = (&'static str, fn(&[u8]));
+
+/// Every oracle.
+pub const ORACLES: [Oracle; 4] = [
+    ("walk", walk),
+    ("reassembly", reassembly),
+    ("http1", http1),
+    ("pipeline", pipeline),
+];
