@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod compile;
 mod error;
+mod fuzz;
 mod install;
 mod layers;
 mod packages;
@@ -70,6 +71,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run the fuzz targets
+    Fuzz {
+        /// Targets [default: all]
+        targets: Vec<String>,
+        /// Seconds for each
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Build, install on this host and start the service (root)
     Install {
         /// Put the files below this folder instead and leave this host alone
@@ -102,6 +111,7 @@ fn perform(arguments: &Arguments) -> Result<(), Error> {
         Command::Test { arguments } => test::all(&place, wanted, arguments),
         Command::Check { no_tests } => check::all(&place, wanted, !no_tests),
         Command::Bench { arguments } => bench::measure(&place, wanted, arguments),
+        Command::Fuzz { targets, seconds } => fuzz::targets(&place, targets, *seconds),
         Command::Install { root } => install::install(&place, wanted, root.as_deref()),
     }
 }

@@ -120,6 +120,16 @@ pub const TESTS: &[Need] = &[
         reason: "writes the captures that are replayed",
     },
     Need {
+        package: "socat",
+        proof: Proof::Program("socat"),
+        reason: "a link without Ethernet headers",
+    },
+    Need {
+        package: "openssl",
+        proof: Proof::Program("openssl"),
+        reason: "a server that speaks TLS",
+    },
+    Need {
         package: "tcpreplay",
         proof: Proof::Program("tcpreplay"),
         reason: "sends more than a daemon can read",
