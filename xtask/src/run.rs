@@ -21,6 +21,7 @@ pub fn observer(place: &Place, wanted: Option<Kind>, arguments: &[String]) -> Re
         });
     }
     compile::all(place, wanted)?;
+    step::mount_bpf()?;
     let binary = place.binary();
     let source = Command::new(&binary).arg("run").args(arguments).exec();
     Err(Error::Start {

@@ -73,6 +73,26 @@ pub fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o111 != 0)
 }
 
+/// Mounts the BPF file system where it is not: pins live there.
+///
+/// # Errors
+/// When it cannot be mounted.
+pub fn mount_bpf() -> Result<(), Error> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let is_mounted = mounts
+        .lines()
+        .any(|line| line.split(' ').skip(1).take(2).eq(["/sys/fs/bpf", "bpf"]));
+    if is_mounted {
+        return Ok(());
+    }
+    let what = "mounting the BPF file system at /sys/fs/bpf";
+    say(what);
+    run(
+        what,
+        Command::new("mount").args(["-t", "bpf", "bpf", "/sys/fs/bpf"]),
+    )
+}
+
 /// The cargo that runs this program.
 pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))

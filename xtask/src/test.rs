@@ -1,8 +1,5 @@
 //! Every test, none of them skipped: `OBSERVER_REQUIRE=all` makes a test fail that would step aside.
 
-use std::fs;
-use std::process::Command;
-
 use crate::compile;
 use crate::error::Error;
 use crate::place::Place;
@@ -23,7 +20,7 @@ pub fn all(place: &Place, wanted: Option<Kind>, arguments: &[String]) -> Result<
     }
     compile::all(place, wanted)?;
     setup::test()?;
-    mount_bpf()?;
+    step::mount_bpf()?;
     step::say("testing");
     let mut command = step::cargo();
     command
@@ -34,21 +31,4 @@ pub fn all(place: &Place, wanted: Option<Kind>, arguments: &[String]) -> Result<
         .env("OBSERVER_BIN", place.binary())
         .current_dir(&place.root);
     step::run("testing", &mut command)
-}
-
-/// Mounts the BPF file system where it is not: pins live there.
-fn mount_bpf() -> Result<(), Error> {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let is_mounted = mounts
-        .lines()
-        .any(|line| line.split(' ').skip(1).take(2).eq(["/sys/fs/bpf", "bpf"]));
-    if is_mounted {
-        return Ok(());
-    }
-    let what = "mounting the BPF file system at /sys/fs/bpf";
-    step::say(what);
-    step::run(
-        what,
-        Command::new("mount").args(["-t", "bpf", "bpf", "/sys/fs/bpf"]),
-    )
 }
