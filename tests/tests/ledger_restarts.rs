@@ -246,7 +246,9 @@ fn ring_that_overflows() {
     let daemon = setup.start(&link.server);
     load(&link.client, SERVER, CONNECTIONS, 100);
     let sent = (CONNECTIONS * 2_200) as u64;
-    assert_eq!(nginx.edge().len() as u64, sent);
+    wait_for("nginx to log every request", LIMIT, || {
+        (nginx.edge().len() as u64 == sent).then_some(())
+    });
     // Of connections whose end was lost too, it takes a moment to know that nothing more will come.
     let (counted, lost) = wait_for("every request to be accounted for", LIMIT, || {
         let (counted, lost) = tally::counted_and_lost(&setup.usage("consumer"));

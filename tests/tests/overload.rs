@@ -126,7 +126,9 @@ fn a_flood_is_accounted_for() {
         Duration::from_secs(10),
         || (sum(&daemon, "observer_http_requests_total", &registered) == 400).then_some(()),
     );
-    assert_eq!(nginx.edge().len(), 2_000);
+    wait_for("nginx to log every request", LIMIT, || {
+        (nginx.edge().len() == 2_000).then_some(())
+    });
     assert_eq!(
         daemon
             .metrics()
