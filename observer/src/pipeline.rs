@@ -266,7 +266,7 @@ impl Pipeline {
         if !self.enter(segment, host, out) {
             return;
         }
-        let Some(flow) = self.flows.touch(&header.flow) else {
+        let Some(flow) = self.flows.heard(&header.flow, header.time) else {
             return;
         };
         flow.connection.reopen(segment);
@@ -327,6 +327,11 @@ impl Pipeline {
                 .expire(now, &reader.rules.settings.stream.clone(), &mut reader);
             if !flow.streams.is_waiting() {
                 self.waiting.remove(&key);
+            }
+            let raw = [false, true]
+                .map(|high| flow.streams.waits(high) || flow.connection.half_read(high).is_some());
+            for (since, raw) in flow.connection.raw_since.iter_mut().zip(raw) {
+                *since = since.filter(|_| raw);
             }
             self.account(&key);
         }

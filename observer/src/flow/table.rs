@@ -70,7 +70,7 @@ impl Streams {
     /// Puts a segment of this connection in order.
     pub fn segment<R: Reader>(&mut self, segment: &Segment<'_>, bounds: &Bounds, reader: &mut R) {
         let header = &segment.header;
-        self.last = header.time;
+        self.last = self.last.max(header.time);
         let high = segment.from_high();
         let seen = Seen {
             time: header.time,
@@ -177,10 +177,12 @@ impl<C> Table<C> {
         self.places.len() >= self.capacity
     }
 
-    /// A connection by its name, now the newest.
-    pub fn touch(&mut self, key: &FlowKey) -> Option<&mut Flow<C>> {
+    /// A connection by its name that is heard of at a time: now the newest, unless it was heard of then before (events are
+    /// read again after a restart).
+    pub fn heard(&mut self, key: &FlowKey, time: u64) -> Option<&mut Flow<C>> {
         let place = *self.places.get(key)?;
-        if self.newest != place {
+        let last = self.flow(place)?.streams.last;
+        if self.newest != place && time > last {
             self.unlink(place);
             self.link(place);
         }
