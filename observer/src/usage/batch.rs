@@ -325,3 +325,6 @@ fn network(client: IpAddr) -> u64 {
         IpAddr::V6(address) => (u128::from(address) >> 80) as u64 | 1 << 48,
     }
 }
+
+#[cfg(test)]
+mod tests;
