@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use super::{Reader, Seen};
 use crate::segment::Segment;
 
+#[cfg(test)]
+mod tests;
+
 /// Bounds of one direction.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -339,13 +342,18 @@ impl Stream {
                 reader.conflict(high);
             }
         }
-        let Some(rest) = &self.rest else { return };
-        if rest.held_bytes > bounds.held_bytes
-            && let Some((first, _)) = rest.held.first_key_value()
-        {
-            let first = *first;
+        // A large piece may weigh as much as many small ones.
+        while let Some(first) = self.excess(bounds) {
             self.give_up(high, seen, first, bounds, reader);
         }
+    }
+
+    /// Where the first held piece begins, when more is held than there is room for.
+    fn excess(&self, bounds: &Bounds) -> Option<u64> {
+        let rest = self.rest.as_ref()?;
+        (rest.held_bytes > bounds.held_bytes)
+            .then(|| rest.held.keys().next().copied())
+            .flatten()
     }
 
     /// Hands on held pieces whose turn has come, and FIN after the last byte.

@@ -8,7 +8,7 @@ use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey, flags};
 use observer_ebpf::track::ORIGIN;
 
 /// Bytes of each stream.
-const LENGTH: u64 = 2048;
+const LENGTH: u64 = 8192;
 /// Nothing is given up for want of room.
 const ROOMY: Bounds = Bounds {
     held_bytes: 1 << 20,
@@ -220,7 +220,9 @@ impl Case {
             u64::from(place)
         };
         let at = at % (LENGTH + 1);
-        let length = u32::from(input.arbitrary::<u8>()?).min((LENGTH - at) as u32);
+        // Small pieces and large ones: one of these is more than what is held of those.
+        let unit = if shape & 0x80 == 0 { 1 } else { 6 };
+        let length = (unit * u32::from(input.arbitrary::<u8>()?)).min((LENGTH - at) as u32);
         let mut header = EventHeader {
             time: self.time,
             birth: 1,
