@@ -11,11 +11,13 @@ pub mod registry;
 mod target;
 #[cfg(test)]
 mod tests;
+pub mod traits;
 
 pub use extract::{CredentialRule, PathPattern, Scheme};
 pub use fingerprint::{Fingerprint, Fingerprinter, Pepper};
 pub use registry::{KeyEntry, KeyState, Registry, RegistryError};
 pub use target::TargetPrivacy;
+pub use traits::{Object, Traits};
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -27,6 +29,7 @@ use ipnet::IpNet;
 
 use crate::http::RequestHead;
 use extract::{Candidate, Extractor, Value};
+use traits::{hash, sign};
 
 /// What the operator decides about attribution.
 #[derive(Clone, Debug)]
@@ -120,6 +123,38 @@ pub struct Attribution {
     pub forwarded_https: bool,
     /// The client as those fields have it when the peer's word is taken: what a hop on this host is counted to.
     pub forwarded_client: Option<SocketAddr>,
+    /// What awareness compares; of the path nothing yet.
+    pub traits: Traits,
+}
+
+/// Seconds that clocks of different machines may differ (RFC 7519 section 4.1.4 allows for a few minutes).
+const LEEWAY: i64 = 60;
+
+impl Attribution {
+    /// Notes what the registry and the token say against this use of the credential.
+    fn judge(&mut self, entry: Option<&KeyEntry>, now: i64) {
+        let token = self
+            .credential
+            .as_ref()
+            .and_then(|credential| credential.expires);
+        let traits = &mut self.traits;
+        traits.set(
+            sign::EXPIRED,
+            token.is_some_and(|end| end.saturating_add(LEEWAY) < now),
+        );
+        let Some(entry) = entry else { return };
+        let revoked = matches!(entry.state, KeyState::Revoked | KeyState::Suspended);
+        traits.set(sign::REVOKED, revoked);
+        let passed = |end: jiff::Timestamp| end.as_second() <= now;
+        traits.set(sign::EXPIRED, entry.expires.is_some_and(passed));
+        traits.set(
+            sign::EARLY,
+            entry.valid_from.is_some_and(|begin| !passed(begin)),
+        );
+        let foreign =
+            !entry.networks.is_empty() && !client::within(&entry.networks, self.client.ip());
+        traits.set(sign::FOREIGN, foreign);
+    }
 }
 
 /// Attributes requests. Reads nothing but its arguments.
@@ -141,13 +176,14 @@ impl Attributor {
         }
     }
 
-    /// Attributes one request. `proxied`: the source that a PROXY protocol header named.
+    /// Attributes one request. `proxied`: the source that a PROXY protocol header named. `now`: seconds since 1970.
     pub fn attribute(
         &self,
         registry: &Registry,
         head: &RequestHead<'_>,
         peer: SocketAddr,
         proxied: Option<SocketAddr>,
+        now: i64,
     ) -> Attribution {
         let gateway = client::within(&self.settings.gateways, peer.ip());
         let candidates = self.extractor.candidates(head, gateway);
@@ -179,7 +215,19 @@ impl Attributor {
             forwarded: false,
             forwarded_https: false,
             forwarded_client: None,
+            traits: Traits {
+                agent: head.values("user-agent").next().map_or(0, hash),
+                signature: extract::signature(head),
+                ..Traits::default()
+            },
         };
+        let traits = &mut attribution.traits;
+        traits.set(sign::IN_URL, in_url);
+        traits.set(sign::POLLUTED, extract::polluted(head.target));
+        let behind = !gateway && !self.settings.gateways.is_empty();
+        traits.set(sign::BYPASS, behind);
+        traits.set(sign::SPOOFED, behind && candidates.claimed);
+        let entry = chosen.as_ref().and_then(|(_, entry)| *entry);
         if let Some((credential, entry)) = chosen {
             attribution.consumer = match entry {
                 Some(entry) => Consumer::Registered(Arc::clone(&entry.consumer)),
@@ -192,6 +240,7 @@ impl Attributor {
             attribution.credential = Some(credential);
         }
         self.client(head, peer, proxied, &mut attribution);
+        attribution.judge(entry, now);
         attribution
     }
 

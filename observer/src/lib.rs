@@ -15,6 +15,7 @@ pub mod http;
 pub mod identity;
 pub mod route;
 pub mod usage;
+pub mod awareness;
 pub mod pipeline;
 
 #[cfg(feature = "daemon")]

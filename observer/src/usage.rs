@@ -9,7 +9,7 @@ mod counters;
 mod labels;
 mod series;
 mod snapshot;
-mod window;
+pub(crate) mod window;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -28,6 +28,7 @@ pub use snapshot::{
 };
 
 use crate::http::{Cut, Malformed, Uncertain};
+use crate::identity::Traits;
 
 /// Requests without a credential.
 pub const UNKEYED: &str = "__unkeyed__";
@@ -157,6 +158,8 @@ pub struct Call {
     pub uncertain: Option<Uncertain>,
     /// Why recipients may have read it differently.
     pub malformed: Option<Malformed>,
+    /// What is not shown, and compared.
+    pub traits: Traits,
 }
 
 /// What may be shown of a credential.

@@ -8,6 +8,7 @@ mod candidates;
 mod jwt;
 mod path;
 mod rules;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -15,6 +16,7 @@ mod text;
 pub use candidates::{Candidate, Candidates, Secret, Value};
 pub use path::{PathPattern, PatternError};
 pub use rules::CredentialRule;
+pub(super) use signature::{polluted, signature};
 pub(super) use text::{Target, decoded, pairs};
 
 use serde::{Deserialize, Serialize};
@@ -107,7 +109,7 @@ impl Extractor {
                     found.identity(source, Scheme::Gateway, value)
                 }
                 FieldRole::Anonymous if gateway => anonymous |= value.eq_ignore_ascii_case(b"true"),
-                FieldRole::Gateway(_) | FieldRole::Anonymous => {}
+                FieldRole::Gateway(_) | FieldRole::Anonymous => found.claimed = true,
             }
         }
         if anonymous {

@@ -59,8 +59,12 @@ fn attribute(
         &head,
         peer.parse().unwrap(),
         proxied,
+        NOW,
     )
 }
+
+/// 2026-11-25 in seconds since 1970.
+const NOW: i64 = 1_795_564_800;
 
 fn plain(target: &str, fields: &[(&str, &str)]) -> Attribution {
     attribute(

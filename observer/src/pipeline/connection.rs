@@ -10,6 +10,7 @@ use observer_ebpf::track::ORIGIN;
 use super::{Host, Rules};
 use crate::flow::{Reader, Seen};
 use crate::http::{self, Exchange, Moment, RequestHead, Side, Sink, Start, Uncertain, Version};
+use crate::identity::traits::{Traits, sign};
 use crate::identity::{Attribution, Consumer, TargetPrivacy};
 use crate::segment::{self, Segment};
 use crate::usage::{Call, Credential, Fingerprint, Outcome, Vantage, Visibility};
@@ -336,17 +337,19 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
 impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
     type Request = Box<Asked>;
 
-    fn request(&mut self, head: &RequestHead<'_>, _: Moment) -> Box<Asked> {
+    fn request(&mut self, head: &RequestHead<'_>, at: Moment) -> Box<Asked> {
         let (peer, _) = self.ends();
         let Rules {
             attributor,
             registry,
             settings,
             names,
+            clock,
             ..
         } = &mut *self.rules;
+        let now = (at.time.saturating_add_signed(*clock) / 1_000_000_000) as i64;
         let proxied = self.about.proxied.as_deref().copied();
-        let attribution = attributor.attribute(registry, head, peer, proxied);
+        let attribution = attributor.attribute(registry, head, peer, proxied, now);
         let path = attributor
             .redact_target(head.target, TargetPrivacy::Path)
             .unwrap_or_default()
@@ -442,6 +445,7 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             key: None,
             uncertain: exchange.uncertain,
             malformed: exchange.malformed,
+            traits: Traits::default(),
         };
         let Some(asked) = asked else { return call };
         let Asked {
@@ -458,6 +462,19 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
         };
         call.method = Some(method);
         call.host = host;
+        call.traits = attribution.traits;
+        call.traits.read_path(&path, &call.route);
+        let edge = vantage == Vantage::Edge;
+        // What comes from this host itself needs no gateway, and shows its key to nobody.
+        call.traits.signs &= if edge {
+            !0
+        } else {
+            !(sign::BYPASS | sign::SPOOFED)
+        };
+        call.traits.set(
+            sign::CLEARTEXT,
+            edge && call.visibility == Visibility::Plaintext,
+        );
         call.target = match self.rules.settings.targets {
             TargetPrivacy::Route => Some(Box::from(&*call.route)),
             TargetPrivacy::Path => Some(path),

@@ -24,6 +24,8 @@ const SECOND: u64 = 1_000_000_000;
 const WINDOWS: usize = 100_000;
 /// Sketches of one batch, of each kind.
 const SKETCHES: usize = 20_000;
+/// Incidents of one batch.
+const INCIDENTS: usize = 10_000;
 /// Accuracy of a latency sketch: about 0.5 % of the rank in the middle, far less at the ends.
 const DIGEST_K: u16 = 100;
 /// Registers of a sketch of networks as a power of two: 3 % of the number.
@@ -117,6 +119,30 @@ pub struct GapRow {
     pub reason: Cow<'static, str>,
 }
 
+/// An incident as it stands at the moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentRow {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Rule.
+    pub rule: Cow<'static, str>,
+    /// State.
+    pub state: Cow<'static, str>,
+    /// When it was detected, seconds since 1970 in UTC.
+    pub detected: u64,
+    /// All of it, as JSON.
+    pub body: String,
+}
+
+/// What is usual for a key, a route, or everybody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaselineRow {
+    /// Whose it is: the same for every state of it.
+    pub name: String,
+    /// The state, serialised.
+    pub state: Vec<u8>,
+}
+
 /// A batch as it goes into the journal and into the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rows {
@@ -132,12 +158,20 @@ pub struct Rows {
     pub gaps: Vec<GapRow>,
     /// Learned routes, serialised, where they changed.
     pub routes: Option<Vec<u8>>,
+    /// Incidents that changed.
+    pub incidents: Vec<IncidentRow>,
+    /// Baselines that changed.
+    pub baselines: Vec<BaselineRow>,
 }
 
 impl Rows {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.windows.is_empty() && self.coverage.is_empty() && self.gaps.is_empty()
+        self.windows.is_empty()
+            && self.coverage.is_empty()
+            && self.gaps.is_empty()
+            && self.incidents.is_empty()
+            && self.baselines.is_empty()
     }
 }
 
@@ -149,6 +183,8 @@ pub struct Batch {
     networks: HashMap<(u64, Arc<str>, Arc<str>), HllSketch>,
     coverage: BTreeMap<(u64, &'static str), u64>,
     gaps: Vec<GapRow>,
+    incidents: BTreeMap<Arc<str>, IncidentRow>,
+    baselines: HashMap<String, Vec<u8>>,
     none: Arc<str>,
     other: Arc<str>,
     folded: u64,
@@ -162,6 +198,8 @@ impl Default for Batch {
             networks: HashMap::new(),
             coverage: BTreeMap::new(),
             gaps: Vec::new(),
+            incidents: BTreeMap::new(),
+            baselines: HashMap::new(),
             none: "".into(),
             other: OTHER.into(),
             folded: 0,
@@ -207,6 +245,21 @@ impl Batch {
     /// Adds a time in which nothing was observed.
     pub fn gap(&mut self, gap: GapRow) {
         self.gaps.push(gap);
+    }
+
+    /// Notes how an incident stands.
+    pub fn incident(&mut self, row: IncidentRow) {
+        if self.incidents.len() < INCIDENTS || self.incidents.contains_key(&row.id) {
+            self.incidents.insert(row.id.clone(), row);
+        } else {
+            self.folded += 1;
+        }
+    }
+
+    /// Notes baselines; there are as many as awareness has a place for.
+    pub fn baselines(&mut self, rows: impl IntoIterator<Item = BaselineRow>) {
+        let rows = rows.into_iter().map(|row| (row.name, row.state));
+        self.baselines.extend(rows);
     }
 
     /// Windows that lost their route, and sketches that were not begun, because of a bound.
@@ -261,6 +314,15 @@ impl Batch {
             coverage: coverage.collect(),
             gaps: self.gaps.clone(),
             routes: None,
+            incidents: self.incidents.values().cloned().collect(),
+            baselines: self
+                .baselines
+                .iter()
+                .map(|(name, state)| BaselineRow {
+                    name: name.clone(),
+                    state: state.clone(),
+                })
+                .collect(),
         }
     }
 

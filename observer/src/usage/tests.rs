@@ -43,6 +43,7 @@ pub(crate) fn call() -> Call {
         key: Some("k-2026-01".into()),
         uncertain: None,
         malformed: None,
+        traits: Traits::default(),
     }
 }
 

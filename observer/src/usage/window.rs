@@ -5,7 +5,7 @@
 
 /// Sums of `N` kinds over `SLOTS` slots.
 #[derive(Clone, Debug)]
-pub(super) struct Window<const N: usize, const SLOTS: usize> {
+pub(crate) struct Window<const N: usize, const SLOTS: usize> {
     slots: [[u32; N]; SLOTS],
     /// Number of the newest slot since time zero.
     newest: u64,
@@ -13,7 +13,7 @@ pub(super) struct Window<const N: usize, const SLOTS: usize> {
 }
 
 impl<const N: usize, const SLOTS: usize> Window<N, SLOTS> {
-    pub(super) fn new(slot_nanoseconds: u64) -> Self {
+    pub(crate) fn new(slot_nanoseconds: u64) -> Self {
         Self {
             slots: [[0; N]; SLOTS],
             newest: 0,
@@ -22,7 +22,7 @@ impl<const N: usize, const SLOTS: usize> Window<N, SLOTS> {
     }
 
     /// Adds to some kinds. `now` in nanoseconds of any one clock.
-    pub(super) fn add(&mut self, now: u64, counts: [u32; N]) {
+    pub(crate) fn add(&mut self, now: u64, counts: [u32; N]) {
         self.advance(now);
         if let Some(slot) = self.slots.get_mut(Self::index(self.newest)) {
             for (sum, count) in slot.iter_mut().zip(counts) {
@@ -32,7 +32,7 @@ impl<const N: usize, const SLOTS: usize> Window<N, SLOTS> {
     }
 
     /// The sums as of `now`.
-    pub(super) fn sums(&self, now: u64) -> [u64; N] {
+    pub(crate) fn sums(&self, now: u64) -> [u64; N] {
         let now = (now / self.slot_nanoseconds).max(self.newest);
         let mut sums = [0; N];
         for age in 0..SLOTS as u64 {

@@ -89,6 +89,8 @@ pub struct Candidates<'a> {
     kept: [Option<Candidate<'a>>; MOST],
     /// Candidates that did not fit.
     pub left_out: usize,
+    /// A field that only a gateway sets came from elsewhere.
+    pub claimed: bool,
 }
 
 impl<'a> Candidates<'a> {

@@ -1,0 +1,570 @@
+//! Awareness: what is usual for every key and route, and incidents where it is not.
+//!
+//! Exchanges go in one by one, time is told, incidents come out. What the application refused is never held against the
+//! consumer whose name a request bore; what could not be read with certainty is not judged at all.
+//!
+//! Invariant: every table is bounded, a registered key makes room for nobody, and of each rule and subject one incident is
+//! open at a time.
+
+pub mod beta;
+mod cause;
+mod events;
+pub mod incident;
+mod key;
+mod keeping;
+mod minutes;
+mod novelty;
+mod objects;
+mod place;
+pub mod rules;
+mod season;
+mod sequence;
+mod size;
+mod source;
+mod table;
+mod tail;
+mod view;
+mod volume;
+
+use std::sync::Arc;
+
+use hashbrown::{Equivalent, HashMap};
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Registry;
+use crate::identity::traits::hash;
+use crate::usage::window::Window;
+use crate::usage::{Call, Outcome, UNREGISTERED, Vantage};
+use beta::Prior;
+use incident::{Book, Incident};
+pub use incident::{Evidence, Finding, Kind, State, Subject};
+use key::{Key, Keys};
+use novelty::Shares;
+use place::Place;
+pub use place::{Access, Posture};
+pub use rules::{Family, Rule, Severity};
+use sequence::Sequence;
+use source::Source;
+use table::Table;
+use tail::Tail;
+pub use view::{ConsumerView, KeyView, RouteView, View};
+use volume::Volume;
+
+/// Routes.
+const PLACES: usize = 4_096;
+/// Networks.
+const SOURCES: usize = 8_192;
+/// Signatures remembered, in each of two generations.
+const SIGNATURES: usize = 16_384;
+const SECOND: u64 = 1_000_000_000;
+const MINUTE: u64 = 60;
+/// Seconds between looks at what may be over.
+const LOOK: u64 = 10;
+/// Key-days between false alarms of one sequence: the budget of a family is shared by four classes and two rates each.
+const KEY_DAYS: f64 = 4_000.0 * 8.0;
+
+/// Classes of errors.
+const CLASSES: usize = 4;
+
+/// What kind of error an exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Class {
+    /// 4xx but 401, 403 and 429, and what is malformed.
+    Client,
+    /// 401 and 403.
+    Auth,
+    /// 429.
+    Limited,
+    /// 5xx, and no response that the server could have given.
+    Server,
+}
+
+impl Class {
+    const ALL: [Self; CLASSES] = [Self::Client, Self::Auth, Self::Limited, Self::Server];
+
+    fn of(outcome: Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Ok | Outcome::Redirect | Outcome::ClientAbort => None,
+            Outcome::AuthMissing | Outcome::AuthRejected | Outcome::Forbidden => Some(Self::Auth),
+            Outcome::RateLimited => Some(Self::Limited),
+            Outcome::NotFound
+            | Outcome::MethodNotAllowed
+            | Outcome::ClientError
+            | Outcome::Malformed => Some(Self::Client),
+            Outcome::ServerError | Outcome::NoResponse | Outcome::ServerReset => Some(Self::Server),
+        }
+    }
+
+    fn rule(self) -> Rule {
+        match self {
+            Self::Client => Rule::ErrorRate,
+            Self::Auth => Rule::AuthFailures,
+            Self::Limited => Rule::RateLimitPressure,
+            Self::Server => Rule::ProviderErrors,
+        }
+    }
+
+    /// In a sentence.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Client => "4xx",
+            Self::Auth => "401/403",
+            Self::Limited => "429",
+            Self::Server => "5xx or no response",
+        }
+    }
+}
+
+/// Requests, and errors of each class, of the last five minutes.
+#[derive(Clone, Debug)]
+struct Recent(Window<5, 10>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self(Window::new(30 * SECOND))
+    }
+}
+
+impl Recent {
+    #[inline]
+    fn add(&mut self, class: Option<Class>, time: u64) {
+        let mut counts = [1, 0, 0, 0, 0];
+        if let Some(count) = class.and_then(|class| counts.get_mut(class as usize + 1)) {
+            *count = 1;
+        }
+        self.0.add(time, counts);
+    }
+
+    /// Errors of a class and requests at `time`.
+    fn of(&self, class: Class, time: u64) -> (u32, u32) {
+        let sums = self.0.sums(time);
+        let of = |index: usize| {
+            sums.get(index)
+                .map_or(0, |sum| u32::try_from(*sum).unwrap_or(u32::MAX))
+        };
+        (of(class as usize + 1), of(0))
+    }
+}
+
+/// Two names as a key of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Names(Arc<str>, Arc<str>);
+
+/// The same, borrowed. It hashes like [`Names`].
+#[derive(Hash)]
+struct NamesRef<'a>(&'a str, &'a str);
+
+impl Equivalent<Names> for NamesRef<'_> {
+    fn equivalent(&self, key: &Names) -> bool {
+        *self.0 == *key.0 && *self.1 == *key.1
+    }
+}
+
+/// All traffic together.
+#[derive(Debug, Default)]
+struct Host {
+    classes: [Sequence; CLASSES],
+    recent: Recent,
+    /// Whose errors they were, and on which routes, by class.
+    keys: [Shares; CLASSES],
+    places: [Shares; CLASSES],
+    exchanges: u64,
+    born: u64,
+    volume: Volume,
+    requests: u32,
+    /// Minutes in a row in which everybody asked for much more, or much less.
+    surging: u8,
+    vanishing: u8,
+}
+
+/// What awareness needs to know of an exchange, worked out once.
+#[derive(Clone, Copy)]
+struct Seen {
+    time: u64,
+    second: u64,
+    minute: u64,
+    class: Option<Class>,
+    network: u32,
+    success: bool,
+    key: Option<u32>,
+    place: u32,
+    source: Option<u32>,
+    /// The application accepted this key from this network, now or before.
+    verified: bool,
+}
+
+/// Baselines, rules and incidents.
+#[derive(Debug)]
+pub struct Awareness {
+    registry: Arc<Registry>,
+    plans: HashMap<Arc<str>, Arc<str>>,
+    keys: Keys,
+    places: Table<Names, Place>,
+    sources: Table<u32, Source>,
+    signatures: [HashMap<u64, (u32, u64)>; 2],
+    /// What a rule said lately, and when (seconds since 1970): it need not say so for every exchange.
+    said: HashMap<(Rule, u64), u64>,
+    host: Host,
+    tails: Tails,
+    priors: Priors,
+    book: Book,
+    /// Seconds since 1970: the last look, and the minute that is not over.
+    looked: u64,
+    minute: u64,
+    /// Share of the exchanges that were seen with certainty.
+    completeness: f64,
+    /// Seconds since 1970 at which anything was seen first.
+    born: u64,
+    none: Arc<str>,
+}
+
+/// Limits that all streams share.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Tails {
+    volume: Tail,
+    size: Tail,
+}
+
+/// What is believed of a key or route that nothing is known of yet.
+#[derive(Clone, Debug)]
+struct Priors {
+    keys: [Prior; CLASSES],
+    plans: HashMap<Arc<str>, [Prior; CLASSES]>,
+    places: [Prior; CLASSES],
+    objects: Prior,
+}
+
+/// Before anything is known of anybody.
+const FIRST: Prior = Prior {
+    mean: 0.02,
+    strength: 10.0,
+};
+
+impl Default for Priors {
+    fn default() -> Self {
+        Self {
+            keys: [FIRST; CLASSES],
+            plans: HashMap::new(),
+            places: [FIRST; CLASSES],
+            objects: Prior {
+                mean: 0.5,
+                strength: 20.0,
+            },
+        }
+    }
+}
+
+impl Awareness {
+    /// Nothing is known yet.
+    pub fn new(registry: Arc<Registry>) -> Self {
+        let mut awareness = Self {
+            registry: Arc::clone(&registry),
+            plans: HashMap::new(),
+            keys: Keys::default(),
+            places: Table::new(PLACES),
+            sources: Table::new(SOURCES),
+            signatures: Default::default(),
+            said: HashMap::new(),
+            host: Host::default(),
+            tails: Tails::default(),
+            priors: Priors::default(),
+            book: Book::default(),
+            looked: 0,
+            minute: 0,
+            completeness: 1.0,
+            born: 0,
+            none: "".into(),
+        };
+        awareness.reload(registry);
+        awareness
+    }
+
+    /// Takes a new registry, from the next exchange on.
+    pub fn reload(&mut self, registry: Arc<Registry>) {
+        let accounts = registry.accounts().iter();
+        self.plans = accounts
+            .filter_map(|account| {
+                Some((Arc::clone(&account.id), Arc::clone(account.plan.as_ref()?)))
+            })
+            .collect();
+        self.registry = registry;
+    }
+
+    /// Takes one exchange. Legs between processes of this host, and what is not certain, are not judged.
+    pub fn observe(&mut self, call: &Call) {
+        if call.vantage == Vantage::Hop || !call.is_certain() {
+            return;
+        }
+        let time = call.end();
+        let second = time / SECOND;
+        if self.born == 0 {
+            (self.born, self.minute) = (second, second / MINUTE);
+        }
+        let class = Class::of(call.outcome);
+        let success = matches!(call.outcome, Outcome::Ok);
+        let mut seen = Seen {
+            time,
+            second,
+            minute: second / MINUTE,
+            class,
+            network: network_hash(call.client.ip()),
+            success,
+            key: None,
+            place: self.place(call, second / MINUTE),
+            source: None,
+            verified: false,
+        };
+        seen.key = self.key(call, &seen);
+        seen.source = self.source(&seen);
+        self.update_key(call, &mut seen);
+        self.update_errors(call, &seen);
+        self.judge(call, &seen);
+    }
+
+    /// Lets time pass up to `now`, seconds since 1970 in UTC. `completeness`: share of the exchanges of the last minute that
+    /// were seen with certainty.
+    pub fn tick(&mut self, now: u64, completeness: f64) {
+        self.completeness = completeness;
+        if self.born == 0 {
+            return;
+        }
+        self.close_minutes(now / MINUTE);
+        if now >= self.looked + LOOK {
+            self.looked = now;
+            self.look(now);
+        }
+    }
+
+    /// Incidents that are open.
+    pub fn open(&self) -> impl Iterator<Item = &Incident> {
+        self.book.open()
+    }
+
+    /// Incidents that changed since this was asked last.
+    pub fn take_changes(&mut self) -> Vec<Incident> {
+        self.book.take_changes()
+    }
+
+    /// Somebody knows of an incident. False: none of that id is open.
+    pub fn acknowledge(&mut self, id: &str) -> bool {
+        self.book.acknowledge(id).is_some()
+    }
+
+    /// Somebody ends an incident; with `until` (nanoseconds since 1970) it does not come again before.
+    pub fn close(&mut self, id: &str, until: Option<u64>) -> bool {
+        self.book.close(id, until).is_some()
+    }
+
+    fn raise(&mut self, finding: Finding, now: u64) -> bool {
+        self.book.raise(finding, now, self.completeness)
+    }
+
+    fn place(&mut self, call: &Call, minute: u64) -> u32 {
+        if let Some(known) = self.places.find(&NamesRef(&call.api, &call.route)) {
+            return known;
+        }
+        let place = Place {
+            api: Arc::clone(&call.api),
+            route: Arc::clone(&call.route),
+            born: minute,
+            last: minute,
+            changed: true,
+            ..Place::default()
+        };
+        let names = Names(Arc::clone(&call.api), Arc::clone(&call.route));
+        let number = self
+            .places
+            .enter(names, place, |place| place.last)
+            .unwrap_or(0);
+        if let Some(place) = self.places.get_mut(number) {
+            place.settle(&self.priors.places, minute, KEY_DAYS);
+        }
+        number
+    }
+
+    /// The key of an exchange: registered ones, others once they were accepted, and all that have none together.
+    fn key(&mut self, call: &Call, seen: &Seen) -> Option<u32> {
+        let fingerprint = call
+            .credential
+            .as_ref()
+            .map(|credential| credential.fingerprint.as_str());
+        let id: &str = match (&call.key, &*call.consumer) {
+            (Some(key), _) => key,
+            (None, UNREGISTERED) => fingerprint?,
+            (None, _) => "",
+        };
+        if let Some(known) = self.keys.find(&NamesRef(&call.consumer, id)) {
+            return Some(known);
+        }
+        let registered = &*call.consumer != UNREGISTERED;
+        if !registered && !seen.success {
+            return None;
+        }
+        let id: Arc<str> = call.key.clone().unwrap_or_else(|| {
+            if id.is_empty() {
+                self.none.clone()
+            } else {
+                id.into()
+            }
+        });
+        let plan = self.plans.get(&call.consumer).cloned();
+        let mut key = Key::new(
+            Arc::clone(&call.consumer),
+            Arc::clone(&id),
+            registered,
+            plan,
+            seen.minute,
+        );
+        let priors = key
+            .plan
+            .as_ref()
+            .and_then(|plan| self.priors.plans.get(plan))
+            .unwrap_or(&self.priors.keys);
+        key.settle(priors, self.priors.objects, seen.minute, KEY_DAYS);
+        let names = Names(Arc::clone(&call.consumer), id);
+        self.keys.enter(names, key)
+    }
+
+    fn source(&mut self, seen: &Seen) -> Option<u32> {
+        let number = match self.sources.find(&seen.network) {
+            Some(known) => known,
+            None => {
+                let source = Source {
+                    born: seen.second,
+                    last: seen.second,
+                    ..Source::default()
+                };
+                self.sources
+                    .enter(seen.network, source, |source| source.last)?
+            }
+        };
+        self.sources.get_mut(number)?.last = seen.second;
+        Some(number)
+    }
+
+    fn update_key(&mut self, call: &Call, seen: &mut Seen) {
+        let Some(key) = seen.key.and_then(|number| self.keys.get_mut(number)) else {
+            return;
+        };
+        key.changed = true;
+        key.last = seen.minute;
+        key.exchanges += 1;
+        key.minute.requests += 1;
+        key.minute.request_bytes += call.request_body_bytes;
+        key.minute.response_bytes += call.response_body_bytes;
+        let minute = u32::try_from(seen.minute).unwrap_or(u32::MAX);
+        seen.verified = seen.success || key.networks.is_accepted(seen.network);
+        if call.credential.is_none() {
+            // Who has no key may be anybody.
+            seen.verified = seen.success;
+            return;
+        }
+        if !seen.verified {
+            return;
+        }
+        key.from_network(seen.network);
+        let age = seen.minute.saturating_sub(key.born);
+        if let Some(new) = key.networks.observe(seen.network, minute, seen.success)
+            && new.known > 0
+            && age > 24 * 60
+        {
+            key.arrive(seen, &new);
+        }
+        let agent = call.traits.agent;
+        let new_agent = key.agents.observe(agent, minute, seen.success);
+        let route = hash(call.route.as_bytes()) ^ hash(call.api.as_bytes());
+        let new_route = key.routes.observe(route, minute, seen.success);
+        key.brought(seen, new_agent, new_route);
+    }
+
+    fn update_errors(&mut self, call: &Call, seen: &Seen) {
+        // Whether the provider fails shows in everybody's requests; the rest only in those of callers that are known.
+        let counts = |class: Class| class == Class::Server || seen.verified;
+        let class = seen.class;
+        let mut proven: [Option<(cause::Who, Class)>; 2 * CLASSES] = [None; 2 * CLASSES];
+        let mut slot = proven.iter_mut();
+        let mut prove = |who, class| {
+            if let Some(slot) = slot.next() {
+                *slot = Some((who, class));
+            }
+        };
+        if let Some((number, key)) = seen
+            .key
+            .and_then(|number| Some((number, self.keys.get_mut(number)?)))
+        {
+            key.recent
+                .add(class.filter(|class| counts(*class)), seen.time);
+            for (one, sequence) in Class::ALL.into_iter().zip(&mut key.classes) {
+                let hit = class == Some(one);
+                if (seen.verified || (hit && one == Class::Server))
+                    && sequence.observe(hit, seen.time)
+                {
+                    prove(cause::Who::Key(number), one);
+                }
+            }
+            if let Some(class) = class.filter(|class| counts(*class))
+                && let Some(shares) = key.errors.get_mut(class as usize)
+            {
+                shares.add(seen.place);
+            }
+        }
+        if let Some(place) = self.places.get_mut(seen.place) {
+            place.changed = true;
+            place.last = seen.minute;
+            place.exchanges += 1;
+            place
+                .recent
+                .add(class.filter(|class| counts(*class)), seen.time);
+            for (one, sequence) in Class::ALL.into_iter().zip(&mut place.classes) {
+                if (seen.verified || one == Class::Server)
+                    && sequence.observe(class == Some(one), seen.time)
+                {
+                    prove(cause::Who::Place(seen.place), one);
+                }
+            }
+            if let Some(key) = seen.key {
+                place.callers.add(key);
+                if let Some(class) = class.filter(|class| counts(*class))
+                    && let Some(shares) = place.errors.get_mut(class as usize)
+                {
+                    shares.add(key);
+                }
+            }
+            if seen.success && call.status != Some(101) {
+                place.service.0 += ((call.duration / 1_000) as f64).max(1.0).ln();
+                place.service.1 += 1;
+            }
+        }
+        let host = &mut self.host;
+        host.exchanges += 1;
+        host.requests += 1;
+        host.recent
+            .add(class.filter(|class| counts(*class)), seen.time);
+        for (one, sequence) in Class::ALL.into_iter().zip(&mut host.classes) {
+            if (seen.verified || one == Class::Server)
+                && sequence.observe(class == Some(one), seen.time)
+            {
+                prove(cause::Who::Host, one);
+            }
+        }
+        if let Some(class) = class.filter(|class| counts(*class)) {
+            if let (Some(shares), Some(key)) = (host.keys.get_mut(class as usize), seen.key) {
+                shares.add(key);
+            }
+            if let Some(shares) = host.places.get_mut(class as usize) {
+                shares.add(seen.place);
+            }
+        }
+        for (who, class) in proven.into_iter().flatten() {
+            self.proven(who, class, seen);
+        }
+    }
+}
+
+/// The network of a client as a number: /24 of IPv4, /48 of IPv6.
+fn network_hash(client: std::net::IpAddr) -> u32 {
+    match client.to_canonical() {
+        std::net::IpAddr::V4(address) => hash(&(u32::from(address) >> 8).to_le_bytes()),
+        std::net::IpAddr::V6(address) => hash(&(u128::from(address) >> 80).to_le_bytes()),
+    }
+}

@@ -1,0 +1,390 @@
+//! One cause, one incident: whether an excess of errors is one key's, one route's, or everybody's.
+//!
+//! A proof says that somebody has more errors than before, not why. If others have an excess on the same route at the same
+//! time, it is the route's; if most of a route's errors are one key's and the others fare as ever, it is the key's.
+
+use super::incident::{Evidence, Finding, Kind, Subject};
+use super::rules::{Rule, Severity};
+use super::sequence::{Proof, Sequence};
+use super::{Awareness, Class, Recent, SECOND, Seen};
+
+/// Whose sequence gave the proof, or whose fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// A key by its number.
+    Key(u32),
+    /// A route by its number.
+    Place(u32),
+    /// Everybody.
+    Host,
+}
+
+/// Share of the errors from which on one is to blame for all.
+const MOST: f64 = 0.7;
+/// Others that have to be affected too.
+const OTHERS: usize = 3;
+/// Errors that they have to have.
+const ERRORS: f64 = 5.0;
+/// Requests of others that show whether they fare as ever.
+const ENOUGH: f64 = 20.0;
+
+/// How those fare who are not suspected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Others {
+    /// They have an excess too.
+    Affected,
+    /// They fare as ever.
+    Fine,
+    /// There are too few of them to tell.
+    Few,
+}
+
+impl Awareness {
+    /// Finds out whose fault a proof speaks of, and tells.
+    pub(super) fn proven(&mut self, who: Who, class: Class, seen: &Seen) {
+        let Some(proof) = self.sequence(who, class).map(|sequence| sequence.proof()) else {
+            return;
+        };
+        let cause = self.cause(who, class, seen.time);
+        for one in [who, cause] {
+            if let Some(sequence) = self.sequence_mut(one, class) {
+                sequence.alarm(seen.second);
+            }
+        }
+        if let Some(subject) = self.explained(cause, class) {
+            self.affect(who, class, &subject, seen.time);
+            return;
+        }
+        let Some(finding) = self.error_finding(cause, who, class, &proof, seen.time) else {
+            return;
+        };
+        let subject = finding.subject.clone();
+        self.raise(finding, seen.time);
+        self.affect(who, class, &subject, seen.time);
+    }
+
+    /// The subject of an open incident that explains errors of this class and cause.
+    fn explained(&self, cause: Who, class: Class) -> Option<Subject> {
+        let rule = class.rule();
+        let mut wider = vec![Subject::named(Kind::Host, HOST)];
+        if let Who::Key(key) = cause
+            && let Some((place, share)) = self.keys.get(key)?.errors.get(class as usize)?.top()
+            && share >= MOST
+        {
+            wider.push(self.subject(Who::Place(place))?);
+        }
+        wider.push(self.subject(cause)?);
+        wider
+            .into_iter()
+            .find(|subject| self.book.get(rule, subject).is_some())
+    }
+
+    fn affect(&mut self, who: Who, class: Class, subject: &Subject, now: u64) {
+        let mut numbers = Vec::new();
+        match who {
+            Who::Key(key) => numbers.push(key),
+            Who::Place(place) => {
+                let errors = self
+                    .places
+                    .get(place)
+                    .and_then(|place| place.errors.get(class as usize));
+                numbers.extend(errors.map(|errors| errors.ranked()).unwrap_or_default());
+            }
+            Who::Host => {
+                let errors = self.host.keys.get(class as usize);
+                numbers.extend(errors.map(|errors| errors.ranked()).unwrap_or_default());
+            }
+        }
+        for number in numbers {
+            if let Some(key) = self.keys.get(number) {
+                let consumer = key.consumer.clone();
+                self.book.affect(class.rule(), subject, &consumer, now);
+            }
+        }
+    }
+
+    /// Whose fault it is.
+    fn cause(&self, who: Who, class: Class, time: u64) -> Who {
+        let index = class as usize;
+        match who {
+            Who::Key(key) => {
+                let errors = self.keys.get(key).and_then(|key| key.errors.get(index));
+                let Some((place, share)) = errors.and_then(|errors| errors.top()) else {
+                    return who;
+                };
+                if self.others_at_large(key, class, time) == Others::Affected {
+                    return self.where_most_fails(class);
+                }
+                // A key that fails everywhere is not explained by one of the places.
+                if share < 0.4 {
+                    return who;
+                }
+                match self.others(key, place, class, time) {
+                    Others::Affected => Who::Place(place),
+                    // Nobody else shows whether it works: the provider has to look.
+                    Others::Few if class == Class::Server => Who::Place(place),
+                    Others::Fine | Others::Few => who,
+                }
+            }
+            Who::Place(place) => {
+                let errors = self
+                    .places
+                    .get(place)
+                    .and_then(|place| place.errors.get(index));
+                match errors.and_then(|errors| errors.top()) {
+                    Some((key, share)) if share >= MOST => self.cause(Who::Key(key), class, time),
+                    _ => match self.where_most_fails(class) {
+                        Who::Host => Who::Host,
+                        _ => who,
+                    },
+                }
+            }
+            Who::Host => match self.host.keys.get(index).and_then(|errors| errors.top()) {
+                Some((key, share)) if share >= MOST => self.cause(Who::Key(key), class, time),
+                _ => self.where_most_fails(class),
+            },
+        }
+    }
+
+    /// The route that most of the errors are of, or everything.
+    fn where_most_fails(&self, class: Class) -> Who {
+        match self
+            .host
+            .places
+            .get(class as usize)
+            .and_then(|errors| errors.top())
+        {
+            Some((place, share)) if share >= MOST => Who::Place(place),
+            Some((place, _)) if self.fails_alone(place, class) => Who::Place(place),
+            _ => Who::Host,
+        }
+    }
+
+    /// Whether no other route has an alarm or is close to one.
+    fn fails_alone(&self, place: u32, class: Class) -> bool {
+        let index = class as usize;
+        let shares = self
+            .host
+            .places
+            .get(index)
+            .map(|shares| shares.ranked())
+            .unwrap_or_default();
+        shares
+            .into_iter()
+            .filter(|other| *other != place)
+            .all(|other| {
+                self.places
+                    .get(other)
+                    .and_then(|place| place.classes.get(index))
+                    .is_none_or(|sequence| sequence.level() < 0.5)
+            })
+    }
+
+    /// How everybody else fares on a route.
+    fn others(&self, key: u32, place: u32, class: Class, time: u64) -> Others {
+        let index = class as usize;
+        let Some(place) = self.places.get(place) else {
+            return Others::Few;
+        };
+        let Some((errors, sequence)) = place.errors.get(index).zip(place.classes.get(index)) else {
+            return Others::Few;
+        };
+        let (hits, trials) = place.recent.of(class, time);
+        let hits = f64::from(hits) * (1.0 - errors.share(key));
+        let trials = f64::from(trials) * (1.0 - place.callers.share(key));
+        let different = errors.different(0.9).saturating_sub(1);
+        fare(hits, trials, sequence.baseline(), different)
+    }
+
+    /// How everybody else fares anywhere.
+    fn others_at_large(&self, key: u32, class: Class, time: u64) -> Others {
+        let index = class as usize;
+        let Some((errors, sequence)) = self.host.keys.get(index).zip(self.host.classes.get(index))
+        else {
+            return Others::Few;
+        };
+        let own = self
+            .keys
+            .get(key)
+            .map_or((0, 0), |key| key.recent.of(class, time));
+        let (hits, trials) = self.host.recent.of(class, time);
+        let hits = f64::from(hits.saturating_sub(own.0));
+        let trials = f64::from(trials.saturating_sub(own.1));
+        fare(
+            hits,
+            trials,
+            sequence.baseline(),
+            errors.different(0.9).saturating_sub(1),
+        )
+    }
+
+    fn error_finding(
+        &self,
+        cause: Who,
+        who: Who,
+        class: Class,
+        proof: &Proof,
+        time: u64,
+    ) -> Option<Finding> {
+        let rule = class.rule();
+        let subject = self.subject(cause)?;
+        let run = proof.run;
+        let mut evidence = Evidence {
+            seen: f64::from(run.hits),
+            of: f64::from(run.trials),
+            baseline: proof.baseline,
+            deviation: proof.deviation,
+            score: proof.ratio,
+            limit: proof.limit,
+            since: run.since,
+            until: time,
+            ..Evidence::default()
+        };
+        let index = class as usize;
+        let routes = match cause {
+            Who::Key(key) => self.keys.get(key)?.errors.get(index)?.ranked(),
+            Who::Place(place) => vec![place],
+            Who::Host => self.host.places.get(index)?.ranked(),
+        };
+        for place in routes {
+            if let Some(Subject { id, .. }) = self.subject(Who::Place(place)) {
+                Evidence::name(&mut evidence.routes, &id);
+            }
+        }
+        let by = if cause == who {
+            String::new()
+        } else {
+            format!(" (proven by {})", self.subject(who)?.words())
+        };
+        let statement = format!(
+            "{} {} {} ({} of {}) over {}; baseline {} +- {}; log-likelihood ratio {:.1} > {:.1}{by}",
+            subject.words(),
+            class.words(),
+            percent(f64::from(run.hits) / f64::from(run.trials.max(1))),
+            run.hits,
+            run.trials,
+            span(time.saturating_sub(run.since)),
+            percent(proof.baseline),
+            percent(proof.deviation),
+            proof.ratio,
+            proof.limit,
+        );
+        // What one key alone meets with is no outage.
+        let severity = match (rule, cause) {
+            (Rule::ProviderErrors, Who::Key(_)) => Severity::Medium,
+            (Rule::ErrorRate, Who::Place(_) | Who::Host) => Severity::High,
+            _ => rule.severity(),
+        };
+        Some(Finding {
+            rule,
+            severity,
+            subject,
+            statement,
+            evidence,
+            confidence: 1.0 - (-proof.ratio).exp(),
+        })
+    }
+
+    /// Ends alarms of what is usual again.
+    pub(super) fn calm(&mut self, now: u64) {
+        let time = now * SECOND;
+        let mut over = Vec::new();
+        for class in Class::ALL {
+            let index = class as usize;
+            let mut check = |sequence: Option<&mut Sequence>, recent: &Recent, who| {
+                if let Some(sequence) = sequence.filter(|sequence| sequence.is_alarmed())
+                    && sequence.calm(recent.of(class, time), now)
+                {
+                    over.push((who, class));
+                }
+            };
+            for (number, key) in self.keys.iter_mut() {
+                check(key.classes.get_mut(index), &key.recent, Who::Key(number));
+            }
+            for (number, place) in self.places.iter_mut() {
+                check(
+                    place.classes.get_mut(index),
+                    &place.recent,
+                    Who::Place(number),
+                );
+            }
+            check(
+                self.host.classes.get_mut(index),
+                &self.host.recent,
+                Who::Host,
+            );
+        }
+        for (who, class) in over {
+            if let Some(subject) = self.subject(who) {
+                self.book.settle(class.rule(), &subject);
+            }
+        }
+    }
+
+    pub(super) fn subject(&self, who: Who) -> Option<Subject> {
+        Some(match who {
+            Who::Key(key) => self.keys.get(key)?.subject(),
+            Who::Place(place) => {
+                let place = self.places.get(place)?;
+                Subject::route(&place.api, &place.route)
+            }
+            Who::Host => Subject::named(Kind::Host, HOST),
+        })
+    }
+
+    fn sequence(&self, who: Who, class: Class) -> Option<&Sequence> {
+        let classes = match who {
+            Who::Key(key) => &self.keys.get(key)?.classes,
+            Who::Place(place) => &self.places.get(place)?.classes,
+            Who::Host => &self.host.classes,
+        };
+        classes.get(class as usize)
+    }
+
+    fn sequence_mut(&mut self, who: Who, class: Class) -> Option<&mut Sequence> {
+        let classes = match who {
+            Who::Key(key) => &mut self.keys.get_mut(key)?.classes,
+            Who::Place(place) => &mut self.places.get_mut(place)?.classes,
+            Who::Host => &mut self.host.classes,
+        };
+        classes.get_mut(class as usize)
+    }
+}
+
+/// The name of everything here.
+pub(super) const HOST: &str = "this host";
+
+fn fare(hits: f64, trials: f64, baseline: f64, different: usize) -> Others {
+    if hits >= ERRORS && different >= OTHERS && hits > 3.0 * baseline * trials + 3.0 {
+        Others::Affected
+    } else if trials >= ENOUGH {
+        Others::Fine
+    } else {
+        Others::Few
+    }
+}
+
+/// A share in per cent, with two significant digits.
+pub(super) fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent >= 9.95 || percent == 0.0 {
+        format!("{percent:.0} %")
+    } else if percent >= 0.095 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.2} %")
+    }
+}
+
+/// A time in words: nanoseconds in, such as `4m10s` out.
+pub(super) fn span(nanoseconds: u64) -> String {
+    let seconds = nanoseconds as f64 / SECOND as f64;
+    if seconds < 60.0 {
+        return format!("{seconds:.1}s");
+    }
+    let seconds = seconds as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
+        (hours, minutes, _) => format!("{hours}h{minutes:02}m"),
+    }
+}

@@ -1,0 +1,581 @@
+//! Incidents: what went wrong, in a sentence with the numbers that it was decided by, from the first sign to its end.
+//!
+//! Invariant: one of each rule and subject is open at a time, and only so many at all. What a client sent never becomes part
+//! of a sentence but through [`Subject`], which lets pass what cannot be mistaken for anything else.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use super::rules::{Rule, Severity};
+
+/// Open incidents.
+const OPEN: usize = 1_000;
+/// Changes that wait to be taken.
+const CHANGES: usize = 4_096;
+/// Names of one kind in the evidence.
+const NAMES: usize = 10;
+/// Seconds within which what was over and begins again is the same incident.
+const AGAIN: u64 = 15 * 60;
+/// Incidents kept for that.
+const CLOSED: usize = 1_000;
+
+/// What kind of thing an incident is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A registered key, or a consumer's traffic without one.
+    Key,
+    /// A credential that is not registered, by its fingerprint.
+    Credential,
+    /// A network: /24 of IPv4, /48 of IPv6.
+    Network,
+    /// A route of an API.
+    Route,
+    /// A port that this host listens on.
+    Listener,
+    /// A place where credentials stand.
+    Location,
+    /// Everything here.
+    Host,
+}
+
+/// What an incident is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Subject {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name: printable ASCII without quotes, angle brackets and backslashes.
+    pub id: Arc<str>,
+    /// The consumer, where there is one.
+    pub consumer: Option<Arc<str>>,
+}
+
+/// Where an incident is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It goes on, and nobody has said that they know.
+    Open,
+    /// It goes on, and somebody knows.
+    Ack,
+    /// It is over.
+    Closed,
+    /// Nobody wants to hear of it.
+    Suppressed,
+}
+
+/// The numbers behind the sentence. Times are nanoseconds since 1970 in UTC.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What was counted.
+    pub seen: f64,
+    /// Of how many; zero where it is no share.
+    pub of: f64,
+    /// What is usual: a share where `of` is not zero, else a number.
+    pub baseline: f64,
+    /// How sure that is: a standard deviation.
+    pub deviation: f64,
+    /// What the rule decided by.
+    pub score: f64,
+    /// What it had to exceed.
+    pub limit: f64,
+    /// Beginning of what was counted.
+    pub since: u64,
+    /// End of it.
+    pub until: u64,
+    /// Routes that take part, the most frequent first.
+    pub routes: Vec<Arc<str>>,
+    /// Consumers that are affected.
+    pub consumers: Vec<Arc<str>>,
+    /// Networks that take part.
+    pub networks: Vec<String>,
+}
+
+/// One incident. Times are nanoseconds since 1970 in UTC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its name: the same for the same rule, subject and time.
+    pub id: Arc<str>,
+    /// The rule.
+    pub rule: Rule,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is about.
+    pub subject: Subject,
+    /// Where it is in its life.
+    pub state: State,
+    /// When it began.
+    pub first_seen: u64,
+    /// When the rule had decided.
+    pub detected_at: u64,
+    /// When it was last seen going on.
+    pub last_seen: u64,
+    /// In a sentence.
+    pub statement: String,
+    /// In numbers.
+    pub evidence: Evidence,
+    /// How sure it is, up to 1.
+    pub confidence: f64,
+    /// Share of the exchanges at the time that were seen with certainty.
+    pub completeness: f64,
+}
+
+/// What a rule has to say.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The rule.
+    pub rule: Rule,
+    /// How bad it is here.
+    pub severity: Severity,
+    /// What it is about.
+    pub subject: Subject,
+    /// In a sentence.
+    pub statement: String,
+    /// In numbers.
+    pub evidence: Evidence,
+    /// How sure it is, up to 1.
+    pub confidence: f64,
+}
+
+/// Every incident that is open, and those that were lately.
+#[derive(Debug, Default)]
+pub struct Book {
+    open: HashMap<(Rule, Subject), Incident>,
+    closed: VecDeque<Incident>,
+    changes: VecDeque<Incident>,
+    /// What nobody wants to hear of, until when (nanoseconds since 1970).
+    suppressed: HashMap<(Rule, Subject), u64>,
+    opened: HashMap<(Rule, Severity), u64>,
+    refused: u64,
+}
+
+impl Subject {
+    /// A registered key by its consumer and id; without id, the consumer.
+    pub fn key(consumer: &Arc<str>, key: Option<&str>) -> Self {
+        Self {
+            kind: Kind::Key,
+            id: match key {
+                Some(key) => plain(&format!("{consumer}/{key}")),
+                None => consumer.clone(),
+            },
+            consumer: Some(consumer.clone()),
+        }
+    }
+
+    /// A credential by its fingerprint.
+    pub fn credential(consumer: &Arc<str>, fingerprint: &str) -> Self {
+        Self {
+            kind: Kind::Credential,
+            id: plain(fingerprint),
+            consumer: Some(consumer.clone()),
+        }
+    }
+
+    /// The network of a client.
+    pub fn network(client: IpAddr) -> Self {
+        Self {
+            kind: Kind::Network,
+            id: network(client).into(),
+            consumer: None,
+        }
+    }
+
+    /// A route of an API.
+    pub fn route(api: &str, route: &str) -> Self {
+        Self {
+            kind: Kind::Route,
+            id: plain(&format!("{api} {route}")),
+            consumer: None,
+        }
+    }
+
+    /// Anything else by its name.
+    pub fn named(kind: Kind, name: &str) -> Self {
+        Self {
+            kind,
+            id: plain(name),
+            consumer: None,
+        }
+    }
+
+    /// In a sentence.
+    pub fn words(&self) -> String {
+        match self.kind {
+            Kind::Key | Kind::Host => self.id.to_string(),
+            Kind::Credential => format!("credential {}", self.id),
+            Kind::Network => format!("network {}", self.id),
+            Kind::Route => format!("route {}", self.id),
+            Kind::Listener => format!("listener {}", self.id),
+            Kind::Location => format!("location {}", self.id),
+        }
+    }
+}
+
+impl Kind {
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Credential => "credential",
+            Self::Network => "network",
+            Self::Route => "route",
+            Self::Listener => "listener",
+            Self::Location => "location",
+            Self::Host => "host",
+        }
+    }
+}
+
+impl State {
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Ack => "ack",
+            Self::Closed => "closed",
+            Self::Suppressed => "suppressed",
+        }
+    }
+
+    /// Whether it goes on.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Open | Self::Ack)
+    }
+}
+
+/// The network of a client in text: /24 of IPv4, /48 of IPv6.
+pub fn network(client: IpAddr) -> String {
+    match client.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{}/48", std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// Text in which nothing can be mistaken: other characters become their percent-encoding, and its length is bounded.
+pub fn plain(text: &str) -> Arc<str> {
+    let mut out = String::new();
+    for byte in text.bytes().take(200) {
+        match byte {
+            b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`' | b'&' => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out.into()
+}
+
+impl Evidence {
+    /// Adds a name to a list of names, a few at most.
+    pub fn name(list: &mut Vec<Arc<str>>, name: &Arc<str>) {
+        if list.len() < NAMES && !list.contains(name) {
+            list.push(name.clone());
+        }
+    }
+}
+
+impl Book {
+    /// Takes what a rule says at `now`. Returns whether it is news.
+    pub fn raise(&mut self, finding: Finding, now: u64, completeness: f64) -> bool {
+        let key = (finding.rule, finding.subject.clone());
+        if self.suppressed.get(&key).is_some_and(|until| now < *until) {
+            return false;
+        }
+        if let Some(known) = self.open.get_mut(&key) {
+            known.last_seen = now.max(known.last_seen);
+            // The sentence that it began with stays; what it grew to is in the numbers.
+            let began = known.evidence.since;
+            known.evidence.score = known.evidence.score.max(finding.evidence.score);
+            known.evidence.until = now.max(began);
+            for name in &finding.evidence.consumers {
+                Evidence::name(&mut known.evidence.consumers, name);
+            }
+            for name in &finding.evidence.routes {
+                Evidence::name(&mut known.evidence.routes, name);
+            }
+            if finding.severity > known.severity {
+                known.severity = finding.severity;
+                known.statement = finding.statement;
+                let changed = known.clone();
+                self.change(changed);
+            }
+            return false;
+        }
+        if self.open.len() >= OPEN {
+            self.refused += 1;
+            return false;
+        }
+        let again = self.closed.iter().position(|closed| {
+            closed.rule == finding.rule
+                && closed.subject == finding.subject
+                && now.saturating_sub(closed.last_seen) < AGAIN * 1_000_000_000
+        });
+        if let Some(mut known) = again.and_then(|at| self.closed.remove(at)) {
+            known.state = State::Open;
+            known.last_seen = now;
+            known.statement = finding.statement;
+            known.evidence = finding.evidence;
+            self.change(known.clone());
+            self.open.insert(key, known);
+            return false;
+        }
+        let incident = Incident {
+            id: id(&finding, now),
+            rule: finding.rule,
+            severity: finding.severity,
+            subject: finding.subject,
+            state: State::Open,
+            first_seen: if finding.evidence.since > 0 {
+                finding.evidence.since.min(now)
+            } else {
+                now
+            },
+            detected_at: now,
+            last_seen: now,
+            statement: finding.statement,
+            evidence: finding.evidence,
+            confidence: finding.confidence,
+            completeness,
+        };
+        *self
+            .opened
+            .entry((incident.rule, incident.severity))
+            .or_default() += 1;
+        self.change(incident.clone());
+        self.open.insert(key, incident);
+        true
+    }
+
+    /// The incident of a rule and a subject that is open.
+    pub fn get(&self, rule: Rule, subject: &Subject) -> Option<&Incident> {
+        self.open.get(&(rule, subject.clone()))
+    }
+
+    /// Adds whom an open incident affects.
+    pub fn affect(&mut self, rule: Rule, subject: &Subject, consumer: &Arc<str>, now: u64) {
+        if let Some(known) = self.open.get_mut(&(rule, subject.clone())) {
+            known.last_seen = now.max(known.last_seen);
+            Evidence::name(&mut known.evidence.consumers, consumer);
+        }
+    }
+
+    /// What it was about is over.
+    pub fn settle(&mut self, rule: Rule, subject: &Subject) {
+        if let Some(incident) = self.open.remove(&(rule, subject.clone())) {
+            self.end(incident, State::Closed);
+        }
+    }
+
+    /// Ends what has had no news for as long as its rule waits.
+    pub fn tick(&mut self, now: u64) {
+        let over: Vec<_> = self
+            .open
+            .iter()
+            .filter(|((rule, _), incident)| {
+                rule.lasts().is_some_and(|lasts| {
+                    now.saturating_sub(incident.last_seen) > lasts * 1_000_000_000
+                })
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in over {
+            if let Some(incident) = self.open.remove(&key) {
+                self.end(incident, State::Closed);
+            }
+        }
+        self.suppressed.retain(|_, until| now < *until);
+    }
+
+    /// Somebody knows of an incident. `None`: none of that name is open.
+    pub fn acknowledge(&mut self, id: &str) -> Option<Incident> {
+        let incident = self
+            .open
+            .values_mut()
+            .find(|incident| *incident.id == *id)?;
+        incident.state = State::Ack;
+        let incident = incident.clone();
+        self.change(incident.clone());
+        Some(incident)
+    }
+
+    /// Somebody ends an incident; with `until` (nanoseconds since 1970), it does not come again before.
+    pub fn close(&mut self, id: &str, until: Option<u64>) -> Option<Incident> {
+        let key = self
+            .open
+            .iter()
+            .find(|(_, incident)| *incident.id == *id)?
+            .0
+            .clone();
+        let incident = self.open.remove(&key)?;
+        let state = match until {
+            Some(until) if self.suppressed.len() < OPEN => {
+                self.suppressed.insert(key, until);
+                State::Suppressed
+            }
+            _ => State::Closed,
+        };
+        Some(self.end(incident, state))
+    }
+
+    /// Incidents that are open, in no particular order.
+    pub fn open(&self) -> impl Iterator<Item = &Incident> {
+        self.open.values()
+    }
+
+    /// How many were opened by rule and severity.
+    pub fn opened(&self) -> impl Iterator<Item = ((Rule, Severity), u64)> {
+        self.opened.iter().map(|(key, count)| (*key, *count))
+    }
+
+    /// How many were not opened, or not told of, because of a bound.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Incidents that changed since this was asked last, in the order in which they did.
+    pub fn take_changes(&mut self) -> Vec<Incident> {
+        self.changes.drain(..).collect()
+    }
+
+    /// Goes on from incidents of an earlier process.
+    pub fn restore(&mut self, incidents: impl IntoIterator<Item = Incident>) {
+        for incident in incidents.into_iter().take(OPEN) {
+            if incident.state.is_open() {
+                self.open
+                    .insert((incident.rule, incident.subject.clone()), incident);
+            }
+        }
+    }
+
+    fn end(&mut self, mut incident: Incident, state: State) -> Incident {
+        incident.state = state;
+        self.change(incident.clone());
+        if self.closed.len() >= CLOSED {
+            self.closed.pop_front();
+        }
+        if state == State::Closed {
+            self.closed.push_back(incident.clone());
+        }
+        incident
+    }
+
+    fn change(&mut self, incident: Incident) {
+        if self.changes.len() >= CHANGES {
+            self.changes.pop_front();
+            self.refused += 1;
+        }
+        self.changes.push_back(incident);
+    }
+}
+
+/// Sixteen hexadecimal digits: the same for the same rule, subject and second.
+fn id(finding: &Finding, now: u64) -> Arc<str> {
+    let text = format!(
+        "{} {} {} {}",
+        finding.rule.name(),
+        finding.subject.kind.name(),
+        finding.subject.id,
+        now / 1_000_000_000
+    );
+    format!(
+        "{:016x}",
+        crate::identity::traits::wide_hash(text.as_bytes())
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn finding(subject: &Subject) -> Finding {
+        Finding {
+            rule: Rule::Scanning,
+            severity: Severity::Medium,
+            subject: subject.clone(),
+            statement: "something".to_owned(),
+            evidence: Evidence::default(),
+            confidence: 1.0,
+        }
+    }
+
+    fn subject() -> Subject {
+        Subject::network("203.0.113.9".parse().expect("an address"))
+    }
+
+    #[test]
+    fn one_of_a_rule_and_subject_is_open_and_ends_when_it_is_quiet() {
+        let (mut book, subject) = (Book::default(), subject());
+        assert!(book.raise(finding(&subject), SECOND, 1.0));
+        assert!(!book.raise(finding(&subject), 2 * SECOND, 1.0));
+        assert_eq!(book.open().count(), 1);
+        book.tick(1_000 * SECOND);
+        assert_eq!(book.open().count(), 1);
+        book.tick(2_000 * SECOND);
+        assert_eq!(book.open().count(), 0);
+        let states: Vec<_> = book
+            .take_changes()
+            .into_iter()
+            .map(|change| change.state)
+            .collect();
+        assert_eq!(states, [State::Open, State::Closed]);
+        assert!(
+            !book.raise(finding(&subject), 100 * SECOND, 1.0),
+            "the same goes on"
+        );
+        let id = book.open().next().expect("one").id.clone();
+        assert!(book.close(&id, Some(9_000 * SECOND)).is_some());
+        assert!(
+            !book.raise(finding(&subject), 8_000 * SECOND, 1.0),
+            "suppressed"
+        );
+        assert!(book.raise(finding(&subject), 9_000 * SECOND, 1.0));
+        assert_eq!(book.opened().map(|(_, count)| count).sum::<u64>(), 2);
+    }
+
+    #[test]
+    fn an_acknowledged_one_stays_open_over_a_restart() {
+        let (mut book, subject) = (Book::default(), subject());
+        book.raise(finding(&subject), SECOND, 1.0);
+        let id = book.open().next().expect("one").id.clone();
+        let known = book.acknowledge(&id).expect("open");
+        assert_eq!(known.state, State::Ack);
+        let text = serde_json::to_string(&known).expect("JSON");
+        let mut after = Book::default();
+        after.restore([serde_json::from_str(&text).expect("JSON")]);
+        assert!(!after.raise(finding(&subject), 2 * SECOND, 1.0));
+        assert_eq!(book.acknowledge("nothing"), None);
+    }
+
+    #[test]
+    fn nothing_of_a_client_gets_into_a_name() {
+        let route = Subject::route("api", "/<script>\"'`\\\u{7}\u{e9}{id}");
+        assert_eq!(&*route.id, "api /%3Cscript%3E%22%27%60%5C%07%C3%A9{id}");
+        let mut book = Book::default();
+        for number in 0..2 * OPEN {
+            book.raise(
+                finding(&Subject::named(Kind::Host, &number.to_string())),
+                SECOND,
+                1.0,
+            );
+        }
+        assert_eq!(book.open().count(), OPEN);
+        assert_eq!(book.refused(), OPEN as u64);
+    }
+}

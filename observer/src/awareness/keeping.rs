@@ -1,0 +1,132 @@
+//! What is kept over a restart: baselines in rows of their own, so that only those that changed are written again.
+//!
+//! A row that another version wrote, and that cannot be read, is left out: its baseline is learned anew.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use super::incident::Incident;
+use super::key::Key;
+use super::place::Place;
+use super::sequence::Sequence;
+use super::volume::Volume;
+use super::{Awareness, CLASSES, KEY_DAYS, Names, Tails};
+use crate::usage::batch::BaselineRow;
+
+/// The form of the rows.
+const VERSION: u8 = 1;
+
+/// What is kept of everything together.
+#[derive(Serialize, Deserialize)]
+struct Whole<C, V, T> {
+    classes: C,
+    volume: V,
+    tails: T,
+    exchanges: u64,
+    born: u64,
+    since: u64,
+}
+
+impl Awareness {
+    /// Baselines that changed since this was asked last.
+    pub fn save(&mut self) -> Vec<BaselineRow> {
+        let mut rows = Vec::new();
+        let mut keep = |name: String, state: Result<Vec<u8>, postcard::Error>| {
+            if let Ok(mut state) = state {
+                state.insert(0, VERSION);
+                rows.push(BaselineRow { name, state });
+            }
+        };
+        for (_, key) in self.keys.iter_mut().filter(|(_, key)| key.changed) {
+            key.changed = false;
+            keep(
+                format!("key\0{}\0{}", key.consumer, key.id),
+                postcard::to_allocvec(&*key),
+            );
+        }
+        for (_, place) in self.places.iter_mut().filter(|(_, place)| place.changed) {
+            place.changed = false;
+            keep(
+                format!("route\0{}\0{}", place.api, place.route),
+                postcard::to_allocvec(&*place),
+            );
+        }
+        let whole = Whole {
+            classes: &self.host.classes,
+            volume: &self.host.volume,
+            tails: &self.tails,
+            exchanges: self.host.exchanges,
+            born: self.host.born,
+            since: self.born,
+        };
+        keep("host".to_owned(), postcard::to_allocvec(&whole));
+        rows
+    }
+
+    /// Goes on from what was kept at `now`, seconds since 1970.
+    pub fn restore(
+        &mut self,
+        rows: impl IntoIterator<Item = BaselineRow>,
+        open: impl IntoIterator<Item = Incident>,
+        now: u64,
+    ) {
+        for BaselineRow { name, state } in rows {
+            let Some((&VERSION, state)) = state.split_first() else {
+                continue;
+            };
+            let kind = name.split('\0').next();
+            match kind {
+                Some("key") => self.restore_key(state),
+                Some("route") => self.restore_place(state),
+                _ => self.restore_whole(state),
+            }
+        }
+        self.book.restore(open);
+        self.minute = now / 60;
+        let minute = self.minute;
+        for (_, key) in self.keys.iter_mut() {
+            key.settle(&self.priors.keys, self.priors.objects, minute, KEY_DAYS);
+        }
+        for (_, place) in self.places.iter_mut() {
+            place.settle(&self.priors.places, minute, KEY_DAYS);
+        }
+    }
+
+    fn restore_key(&mut self, state: &[u8]) {
+        if let Ok(key) = postcard::from_bytes::<Key>(state) {
+            let names = Names(Arc::clone(&key.consumer), Arc::clone(&key.id));
+            if self
+                .keys
+                .find(&super::NamesRef(&key.consumer, &key.id))
+                .is_none()
+            {
+                self.keys.enter(names, key);
+            }
+        }
+    }
+
+    fn restore_place(&mut self, state: &[u8]) {
+        if let Ok(place) = postcard::from_bytes::<Place>(state) {
+            let names = Names(Arc::clone(&place.api), Arc::clone(&place.route));
+            if self
+                .places
+                .find(&super::NamesRef(&place.api, &place.route))
+                .is_none()
+            {
+                self.places.enter(names, place, |place| place.last);
+            }
+        }
+    }
+
+    fn restore_whole(&mut self, state: &[u8]) {
+        if let Ok(whole) = postcard::from_bytes::<Whole<[Sequence; CLASSES], Volume, Tails>>(state)
+        {
+            self.host.classes = whole.classes;
+            self.host.volume = whole.volume;
+            self.host.exchanges = whole.exchanges;
+            self.host.born = whole.born;
+            self.tails = whole.tails;
+            self.born = whole.since;
+        }
+    }
+}

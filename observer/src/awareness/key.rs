@@ -1,0 +1,320 @@
+//! What is known of one key: how often it fails, how much it asks for, from where, and which objects.
+//!
+//! Bounded: no more than 4 KiB a key. Only what the application accepted from a network is held against a key; what merely
+//! bears its name is held against the network.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::beta::Prior;
+use super::incident::Subject;
+use super::novelty::New;
+use super::novelty::{Novelty, Shares};
+use super::objects::Objects;
+use super::sequence::Sequence;
+use super::size::Sizes;
+use super::table::Table;
+use super::volume::Volume;
+use super::{CLASSES, Names, NamesRef, Recent, Seen};
+
+/// Registered keys; one past it takes the place of another that was quiet for longer.
+const REGISTERED: usize = 20_000;
+/// Credentials that are not registered and were accepted. However many come, they push out only each other.
+const STRANGERS: usize = 4_096;
+/// Marks the number of a stranger.
+const STRANGER: u32 = 1 << 31;
+
+/// Every key, numbered.
+#[derive(Debug)]
+pub struct Keys {
+    registered: Table<Names, Key>,
+    strangers: Table<Names, Key>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            registered: Table::new(REGISTERED),
+            strangers: Table::new(STRANGERS),
+        }
+    }
+}
+
+impl Keys {
+    /// The number of a key by its consumer and id.
+    #[inline]
+    pub fn find(&self, names: &NamesRef<'_>) -> Option<u32> {
+        let stranger = || Some(self.strangers.find(names)? | STRANGER);
+        self.registered.find(names).or_else(stranger)
+    }
+
+    /// A key by its number.
+    pub fn get(&self, number: u32) -> Option<&Key> {
+        if number & STRANGER == 0 {
+            self.registered.get(number)
+        } else {
+            self.strangers.get(number & !STRANGER)
+        }
+    }
+
+    /// A key by its number.
+    #[inline]
+    pub fn get_mut(&mut self, number: u32) -> Option<&mut Key> {
+        if number & STRANGER == 0 {
+            self.registered.get_mut(number)
+        } else {
+            self.strangers.get_mut(number & !STRANGER)
+        }
+    }
+
+    /// Takes a new key.
+    pub fn enter(&mut self, names: Names, key: Key) -> Option<u32> {
+        if key.registered {
+            self.registered.enter(names, key, |key| key.last)
+        } else {
+            Some(self.strangers.enter(names, key, |key| key.last)? | STRANGER)
+        }
+    }
+
+    /// Every key with its number.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Key)> + Clone {
+        let strangers = self
+            .strangers
+            .iter()
+            .map(|(number, key)| (number | STRANGER, key));
+        self.registered.iter().chain(strangers)
+    }
+
+    /// Every key with its number.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Key)> {
+        let strangers = self
+            .strangers
+            .iter_mut()
+            .map(|(number, key)| (number | STRANGER, key));
+        self.registered.iter_mut().chain(strangers)
+    }
+
+    /// How many had to go or were not taken: registered, and others.
+    pub fn refused(&self) -> (u64, u64) {
+        (self.registered.refused(), self.strangers.refused())
+    }
+}
+
+/// One key, or what stands for one.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Key {
+    /// Consumer.
+    pub consumer: Arc<str>,
+    /// Id of the key; a fingerprint where it is not registered; empty for a consumer without keys.
+    pub id: Arc<str>,
+    /// Whether it is registered: it then never makes room for another.
+    pub registered: bool,
+    /// Plan of the account.
+    pub plan: Option<Arc<str>>,
+    /// Minutes since 1970.
+    pub born: u64,
+    /// Minutes since 1970.
+    pub last: u64,
+    /// Exchanges since it was born.
+    pub exchanges: u64,
+    /// One for each [`Class`].
+    pub classes: [Sequence; CLASSES],
+    /// Requests for objects that it never asked for.
+    pub unknown_objects: Sequence,
+    /// Requests by the minute.
+    pub volume: Volume,
+    /// Sizes of responses.
+    pub responses: Sizes,
+    /// Sizes of requests.
+    pub requests: Sizes,
+    /// Networks that it came from.
+    pub networks: Novelty,
+    /// User agents that it had.
+    pub agents: Novelty,
+    /// Routes that it asked for.
+    pub routes: Novelty,
+    /// Objects that it asked for.
+    pub objects: Objects,
+    /// Networks of one minute that it usually has at the same time.
+    pub usual_networks: f32,
+    /// The last five minutes.
+    #[serde(skip)]
+    pub recent: Recent,
+    /// Routes of its errors, by class.
+    #[serde(skip)]
+    pub errors: [Shares; CLASSES],
+    /// This minute.
+    #[serde(skip)]
+    pub minute: Minute,
+    /// A new network, and what is new with it.
+    #[serde(skip)]
+    pub newcomer: Option<Newcomer>,
+    /// Changed since it was saved.
+    #[serde(skip)]
+    pub changed: bool,
+}
+
+/// What a key did in the minute that is not over.
+#[derive(Clone, Debug, Default)]
+pub struct Minute {
+    /// Requests.
+    pub requests: u32,
+    /// Bytes of request contents.
+    pub request_bytes: u64,
+    /// Bytes of response contents.
+    pub response_bytes: u64,
+    /// Networks, and how often the network changed from one request to the next.
+    pub networks: Vec<u32>,
+    /// The last one.
+    pub network: u32,
+    /// How often it changed.
+    pub changes: u32,
+    /// Minutes in a row with more networks than usual, each in turn with the others.
+    pub shared: u8,
+}
+
+/// A network on which a key is new.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Newcomer {
+    /// Its hash.
+    pub network: u32,
+    /// Nanoseconds since 1970.
+    pub since: u64,
+    /// Chance of a new network.
+    pub chance: f64,
+    /// Networks known before.
+    pub known: usize,
+    /// Whether this is told of as soon as it is no common move.
+    pub told: bool,
+    /// Routes that are new with it.
+    pub routes: u8,
+    /// Whether the user agent is new with it.
+    pub agent: bool,
+}
+
+/// Networks of a minute that are told apart.
+const NETWORKS: usize = 16;
+
+impl Key {
+    /// A key that was never seen.
+    pub fn new(
+        consumer: Arc<str>,
+        id: Arc<str>,
+        registered: bool,
+        plan: Option<Arc<str>>,
+        minute: u64,
+    ) -> Self {
+        Self {
+            consumer,
+            id,
+            registered,
+            plan,
+            born: minute,
+            last: minute,
+            exchanges: 0,
+            classes: Default::default(),
+            unknown_objects: Sequence::default(),
+            volume: Volume::default(),
+            responses: Sizes::default(),
+            requests: Sizes::default(),
+            networks: Novelty::default(),
+            agents: Novelty::default(),
+            routes: Novelty::default(),
+            objects: Objects::default(),
+            usual_networks: 1.0,
+            recent: Recent::default(),
+            errors: Default::default(),
+            minute: Minute::default(),
+            newcomer: None,
+            changed: true,
+        }
+    }
+
+    /// Requests a day, as far as they are known.
+    pub fn per_day(&self, minute: u64) -> f64 {
+        let age = minute.saturating_sub(self.born).max(10) as f64;
+        let so_far = self.exchanges as f64 / age * 1_440.0;
+        if age < 1_440.0 {
+            so_far
+        } else {
+            self.volume.per_day().max(1.0)
+        }
+    }
+
+    /// Works out the tests for the next minute.
+    pub fn settle(&mut self, priors: &[Prior; CLASSES], objects: Prior, minute: u64, odds: f64) {
+        let odds = self.per_day(minute).max(100.0) * odds;
+        for (sequence, prior) in self.classes.iter_mut().zip(priors) {
+            sequence.settle(*prior, odds);
+        }
+        self.unknown_objects.settle(objects, odds);
+    }
+
+    /// Notes the network of a request: how many take turns within a minute.
+    pub fn from_network(&mut self, network: u32) {
+        let minute = &mut self.minute;
+        if minute.network == network {
+            return;
+        }
+        minute.changes += u32::from(minute.network != 0);
+        minute.network = network;
+        if minute.networks.len() < NETWORKS && !minute.networks.contains(&network) {
+            minute.networks.push(network);
+        }
+    }
+
+    /// Whether more networks than usual took turns in the minute that is over, for the third time in a row.
+    pub fn is_shared(&mut self) -> Option<usize> {
+        let networks = self.minute.networks.len();
+        // That many, each coming back at least once.
+        let many = networks >= 3
+            && networks as f32 >= 2.0 * self.usual_networks + 1.0
+            && self.minute.changes as usize >= 2 * networks;
+        self.minute.shared = if many {
+            self.minute.shared.saturating_add(1)
+        } else {
+            0
+        };
+        if !many && self.minute.requests > 0 {
+            self.usual_networks += 0.01 * (networks as f32 - self.usual_networks).max(-0.5);
+            self.usual_networks = self.usual_networks.max(1.0);
+        }
+        (self.minute.shared >= 3).then_some(networks)
+    }
+
+    /// It was accepted on a network that it never came from.
+    pub fn arrive(&mut self, seen: &Seen, new: &New) {
+        self.newcomer = Some(Newcomer {
+            network: seen.network,
+            since: seen.time,
+            chance: new.chance,
+            known: new.known,
+            told: false,
+            routes: 0,
+            agent: false,
+        });
+    }
+
+    /// What else is new, where it is on a new network.
+    pub fn brought(&mut self, seen: &Seen, agent: Option<New>, route: Option<New>) {
+        if let Some(newcomer) = self
+            .newcomer
+            .as_mut()
+            .filter(|newcomer| newcomer.network == seen.network)
+        {
+            newcomer.agent |= agent.is_some_and(|new| new.chance < 0.05);
+            let rare = route.is_some_and(|new| new.chance < 0.05);
+            newcomer.routes = newcomer.routes.saturating_add(u8::from(rare));
+        }
+    }
+
+    /// What it is called in incidents.
+    pub fn subject(&self) -> Subject {
+        if self.registered {
+            Subject::key(&self.consumer, (!self.id.is_empty()).then_some(&*self.id))
+        } else {
+            Subject::credential(&self.consumer, &self.id)
+        }
+    }
+}

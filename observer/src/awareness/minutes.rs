@@ -1,0 +1,600 @@
+//! What can only be told by the minute: volumes, sizes, networks in turn; and what the minutes teach.
+
+use super::beta::Prior;
+use super::cause::{HOST, Who, percent};
+use super::incident::{Evidence, Finding, Kind, Subject};
+use super::rules::Rule;
+use super::size::Large;
+use super::volume::{Minute, Residual};
+use super::{Awareness, CLASSES, Class, FIRST, KEY_DAYS, MINUTE, Priors, SECOND};
+use crate::usage::UNREGISTERED;
+
+/// Minutes without observing after which nothing of them is judged.
+const GAP: u64 = 30;
+/// Keys that show what is common to all.
+const COMMON: usize = 20;
+/// Minutes in a row of a common surge before it is told.
+const SURGE: u8 = 3;
+/// Below this share of certain exchanges, fewer requests may be the observer's own loss.
+const COMPLETE: f64 = 0.99;
+/// Minutes that a new network is looked at before it is told.
+const PATIENCE: u64 = 2;
+/// Minutes in which what else is new counts.
+const LEAK: u64 = 15;
+/// Keys on new networks at the same time that are a common move.
+const MOVE: usize = 5;
+/// Evaluations between two false alarms of all volumes: minutes of a day, days of a key.
+const EACH: f64 = 1_440.0 * 4_000.0;
+/// The same for sizes, of which minutes with requests are fewer.
+const SIZE_EACH: f64 = 1_440.0 * 2_000.0;
+/// Seconds after which an alarm of unknown objects is over.
+const OBJECTS: u64 = 600;
+/// What half of is kept of the last minutes' shares, every ten seconds.
+const FADE: f32 = 0.955;
+
+impl Awareness {
+    /// Closes every minute before `now`.
+    pub(super) fn close_minutes(&mut self, now: u64) {
+        if now > self.minute + GAP {
+            // Nobody looked: what came then is not what came then.
+            self.skip(now);
+        }
+        while self.minute < now {
+            let minute = self.minute;
+            self.close_minute(minute);
+            self.minute += 1;
+        }
+    }
+
+    fn skip(&mut self, now: u64) {
+        self.minute = now;
+        self.host.requests = 0;
+        for (_, key) in self.keys.iter_mut() {
+            key.minute = Default::default();
+        }
+    }
+
+    fn close_minute(&mut self, minute: u64) {
+        let time = (minute + 1) * MINUTE * SECOND;
+        self.learn_priors();
+        let common = self.common(minute);
+        self.close_host(minute, common, time);
+        let (volume, size) = (self.tails.volume.limit(), self.tails.size.limit());
+        let complete = self.completeness >= COMPLETE;
+        let (mut findings, mut drifts) = (Vec::new(), Vec::new());
+        for (number, key) in self.keys.iter_mut() {
+            let Key {
+                plan,
+                minute: current,
+                ..
+            } = key;
+            let priors = plan
+                .as_ref()
+                .and_then(|plan| self.priors.plans.get(plan))
+                .unwrap_or(&self.priors.keys);
+            let (requests, sent, received) = (
+                current.requests,
+                current.response_bytes,
+                current.request_bytes,
+            );
+            if requests == 0 && minute.saturating_sub(key.last) > 7 * 24 * 60 {
+                continue;
+            }
+            key.settle(priors, self.priors.objects, minute, KEY_DAYS);
+            let found = key
+                .volume
+                .close(minute, f64::from(requests), common, volume);
+            if let Some(score) = found
+                .score
+                .filter(|_| found.above.is_none() && found.below.is_none())
+            {
+                self.tails.volume.learn(score);
+            }
+            for (class, sequence) in Class::ALL.into_iter().zip(&mut key.classes) {
+                if let Some(rates) = sequence.drifted() {
+                    sequence.alarm(time / SECOND);
+                    drifts.push((number, class, rates));
+                }
+            }
+            let shared = key.is_shared();
+            let responses = key.responses.close(requests, sent, size);
+            let contents = key.requests.close(requests, received, size);
+            key.minute.requests = 0;
+            key.minute.response_bytes = 0;
+            key.minute.request_bytes = 0;
+            key.minute.changes = 0;
+            key.minute.networks.clear();
+            key.minute.network = 0;
+            if found
+                != (Minute {
+                    score: found.score,
+                    ..Minute::default()
+                })
+                || shared.is_some()
+                || responses.is_some()
+                || contents.is_some()
+            {
+                findings.push((number, found, shared, responses, contents));
+            }
+        }
+        for (number, found, shared, responses, contents) in findings {
+            self.tell_key(number, found, shared, responses, contents, time, complete);
+        }
+        for (number, class, rates) in drifts {
+            self.tell_drift(number, class, rates, time);
+        }
+        self.tell_newcomers(time);
+        for (_, place) in self.places.iter_mut() {
+            place.settle(&self.priors.places, minute, KEY_DAYS);
+            place.service = (0.0, 0);
+        }
+        let host = &mut self.host;
+        let odds = (host.exchanges as f64 / minute.saturating_sub(host.born).max(10) as f64
+            * 1_440.0)
+            .max(100.0)
+            * KEY_DAYS;
+        for (sequence, prior) in host.classes.iter_mut().zip(&self.priors.places) {
+            sequence.settle(*prior, odds);
+        }
+        if minute.is_multiple_of(10) {
+            self.tails.volume.fit(EACH);
+            self.tails.size.fit(SIZE_EACH);
+        }
+        self.end_volumes(minute);
+    }
+
+    /// How many times as much as expected comes of all keys alike: the median of those that ask often.
+    fn common(&self, minute: u64) -> f64 {
+        let ratio = |(_, key): (u32, &super::key::Key)| {
+            let expected = key.volume.expected(minute)?;
+            (expected >= 3.0).then(|| f64::from(key.minute.requests) / expected)
+        };
+        let mut ratios: Vec<f64> = self.keys.iter().filter_map(ratio).collect();
+        if ratios.len() < COMMON {
+            return 1.0;
+        }
+        let middle = ratios.len() / 2;
+        let (_, median, _) = ratios.select_nth_unstable_by(middle, f64::total_cmp);
+        let median = median.clamp(0.1, 10.0);
+        if (0.8..1.25).contains(&median) {
+            1.0
+        } else {
+            median
+        }
+    }
+
+    fn close_host(&mut self, minute: u64, common: f64, time: u64) {
+        let host = &mut self.host;
+        if host.born == 0 {
+            host.born = minute;
+        }
+        let requests = std::mem::take(&mut host.requests);
+        let expected = host.volume.expected(minute);
+        host.volume
+            .close(minute, f64::from(requests), 1.0, f64::MAX);
+        host.surging = if common >= 1.8 {
+            host.surging.saturating_add(1)
+        } else {
+            0
+        };
+        host.vanishing = if common <= 0.25 {
+            host.vanishing.saturating_add(1)
+        } else {
+            0
+        };
+        let (rule, words) = if host.surging >= SURGE {
+            (Rule::VolumeSurge, "more")
+        } else if host.vanishing >= SURGE && self.completeness >= COMPLETE {
+            (Rule::Silence, "fewer")
+        } else {
+            return;
+        };
+        let expected = expected.unwrap_or(0.0);
+        let statement = format!(
+            "{HOST}: {requests} requests in 1m where {expected:.0} are usual; every other key asks {common:.1} times as often, {words} than at this time of other days"
+        );
+        let finding = Finding {
+            rule,
+            severity: rule.severity(),
+            subject: Subject::named(Kind::Host, HOST),
+            statement,
+            evidence: Evidence {
+                seen: f64::from(requests),
+                baseline: expected,
+                score: common,
+                since: time - MINUTE * SECOND,
+                until: time,
+                ..Evidence::default()
+            },
+            confidence: 0.9,
+        };
+        self.raise(finding, time);
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what one minute of one key showed"
+    )]
+    fn tell_key(
+        &mut self,
+        number: u32,
+        found: Minute,
+        shared: Option<usize>,
+        responses: Option<Large>,
+        contents: Option<Large>,
+        time: u64,
+        complete: bool,
+    ) {
+        let Some(subject) = self.subject(Who::Key(number)) else {
+            return;
+        };
+        if let Some(large) = responses {
+            let finding = larger(
+                Rule::Exfiltration,
+                &subject,
+                "responses",
+                &large,
+                self.tails.size.limit(),
+                time,
+            );
+            if !self.leaked(Some(number), "fetches far larger responses", &finding, time) {
+                self.raise(finding, time);
+            }
+        }
+        if let Some(large) = contents {
+            let finding = larger(
+                Rule::UploadVolume,
+                &subject,
+                "requests",
+                &large,
+                self.tails.size.limit(),
+                time,
+            );
+            self.raise(finding, time);
+        }
+        if let Some(above) = found.above
+            // Of what fetches more and larger, the size says more.
+            && self.book.get(Rule::Exfiltration, &subject).is_none()
+        {
+            let finding = residual(
+                Rule::VolumeSurge,
+                &subject,
+                &above,
+                self.tails.volume.limit(),
+                time,
+            );
+            if !self.leaked(Some(number), "asks far more often", &finding, time) {
+                self.raise(finding, time);
+            }
+        }
+        if let Some(below) = found.below.filter(|_| complete) {
+            let finding = residual(
+                Rule::Silence,
+                &subject,
+                &below,
+                self.tails.volume.limit(),
+                time,
+            );
+            // A host that nobody reaches is one incident.
+            let host = Subject::named(Kind::Host, HOST);
+            if self.book.get(Rule::Silence, &host).is_some() {
+                if let Some(consumer) = &subject.consumer {
+                    self.book.affect(Rule::Silence, &host, consumer, time);
+                }
+            } else {
+                self.raise(finding, time);
+            }
+        }
+        if let Some(networks) = shared {
+            let usual = self.keys.get(number).map_or(1.0, |key| key.usual_networks);
+            let statement = format!(
+                "{}: {networks} networks take turns within each of 3 minutes; {usual:.1} are usual",
+                subject.words()
+            );
+            let rule = Rule::KeySharing;
+            let finding = Finding {
+                rule,
+                severity: rule.severity(),
+                subject,
+                statement,
+                evidence: Evidence {
+                    seen: networks as f64,
+                    baseline: f64::from(usual),
+                    since: time.saturating_sub(3 * MINUTE * SECOND),
+                    until: time,
+                    ..Evidence::default()
+                },
+                confidence: 0.9,
+            };
+            if let Some(key) = self.keys.get_mut(number) {
+                key.newcomer = None;
+            }
+            self.raise(finding, time);
+        }
+    }
+
+    /// Tells that what is usual for a key was moved.
+    fn tell_drift(&mut self, number: u32, class: Class, (fast, slow): (f64, f64), time: u64) {
+        let Some(subject) = self.subject(Who::Key(number)) else {
+            return;
+        };
+        let rule = class.rule();
+        let statement = format!(
+            "{}: {} went slowly from {} over the last week to {} over the last day",
+            subject.words(),
+            class.words(),
+            percent(slow),
+            percent(fast)
+        );
+        let finding = Finding {
+            rule,
+            severity: rule.severity(),
+            subject,
+            statement,
+            evidence: Evidence {
+                seen: fast,
+                of: 1.0,
+                baseline: slow,
+                since: time.saturating_sub(24 * 3600 * SECOND),
+                until: time,
+                ..Evidence::default()
+            },
+            confidence: 0.9,
+        };
+        self.raise(finding, time);
+    }
+
+    /// Tells that a key that is new on a network does something else that is new. False when it is not new there.
+    pub(super) fn leaked(&mut self, key: Option<u32>, what: &str, of: &Finding, time: u64) -> bool {
+        let Some(key) = key.and_then(|number| self.keys.get(number)) else {
+            return false;
+        };
+        let Some(newcomer) = key
+            .newcomer
+            .filter(|new| time.saturating_sub(new.since) <= LEAK * MINUTE * SECOND)
+        else {
+            return false;
+        };
+        let subject = key.subject();
+        let statement = format!(
+            "{}: accepted on a network that it never came from ({} known, chance of a new one {:.5}), and it {what}: {}",
+            subject.words(),
+            newcomer.known,
+            newcomer.chance,
+            of.statement
+        );
+        let rule = Rule::LeakedKey;
+        self.book.settle(Rule::NewNetwork, &subject);
+        let finding = Finding {
+            rule,
+            severity: rule.severity(),
+            subject,
+            statement,
+            evidence: Evidence {
+                since: newcomer.since,
+                ..of.evidence.clone()
+            },
+            confidence: 1.0 - newcomer.chance * (1.0 - of.confidence),
+        };
+        self.raise(finding, time);
+        true
+    }
+
+    /// Tells of keys on new networks, once it is clear that it is no common move.
+    fn tell_newcomers(&mut self, time: u64) {
+        let fresh = |since: u64| time.saturating_sub(since) <= LEAK * MINUTE * SECOND;
+        let moving = self
+            .keys
+            .iter()
+            .filter(|(_, key)| key.registered && key.newcomer.is_some_and(|new| fresh(new.since)))
+            .count();
+        let mut findings = Vec::new();
+        for (_, key) in self.keys.iter_mut() {
+            let subject = key.newcomer.is_some().then(|| key.subject());
+            let Some((new, subject)) = key.newcomer.as_mut().zip(subject) else {
+                continue;
+            };
+            if !fresh(new.since) {
+                key.newcomer = None;
+                continue;
+            }
+            let surprising = new.chance < 1e-3 && moving < MOVE && &*key.consumer != UNREGISTERED;
+            if new.told
+                || !surprising
+                || time.saturating_sub(new.since) < PATIENCE * MINUTE * SECOND
+            {
+                continue;
+            }
+            new.told = true;
+            // A route and an agent that it never had, on a network that it never had.
+            let rule = if new.routes >= 2 || (new.routes >= 1 && new.agent) {
+                Rule::LeakedKey
+            } else {
+                Rule::NewNetwork
+            };
+            let statement = format!(
+                "{}: accepted on a network that it never came from; {} are known and the chance of a new one is {:.5}; {} routes{} are new with it",
+                subject.words(),
+                new.known,
+                new.chance,
+                new.routes,
+                if new.agent { " and the user agent" } else { "" }
+            );
+            findings.push(Finding {
+                rule,
+                severity: rule.severity(),
+                subject,
+                statement,
+                evidence: Evidence {
+                    seen: 1.0,
+                    baseline: new.chance,
+                    limit: 1e-3,
+                    score: new.chance,
+                    since: new.since,
+                    until: time,
+                    ..Evidence::default()
+                },
+                confidence: 1.0 - new.chance,
+            });
+        }
+        for finding in findings {
+            if self.book.get(Rule::LeakedKey, &finding.subject).is_none() {
+                self.raise(finding, time);
+            }
+        }
+    }
+
+    /// Ends incidents of volume of which the last minutes say nothing any more.
+    fn end_volumes(&mut self, minute: u64) {
+        let now = (minute + 1) * MINUTE * SECOND;
+        let over: Vec<(Rule, Subject)> = self
+            .book
+            .open()
+            .filter(|incident| {
+                incident.rule.family() == super::Family::Volume
+                    && now.saturating_sub(incident.last_seen) > 10 * MINUTE * SECOND
+            })
+            .map(|incident| (incident.rule, incident.subject.clone()))
+            .collect();
+        for (rule, subject) in over {
+            self.book.settle(rule, &subject);
+        }
+    }
+
+    /// Every ten seconds: what is over, and what fades.
+    pub(super) fn look(&mut self, now: u64) {
+        self.calm(now);
+        let minute = now / MINUTE;
+        for (_, key) in self.keys.iter_mut() {
+            if minute.saturating_sub(key.last) <= 30 {
+                key.errors.iter_mut().for_each(|shares| shares.fade(FADE));
+            }
+            key.unknown_objects.expire(now, OBJECTS);
+        }
+        for (_, place) in self.places.iter_mut() {
+            if minute.saturating_sub(place.last) <= 30 {
+                place.callers.fade(FADE);
+                place.errors.iter_mut().for_each(|shares| shares.fade(FADE));
+            }
+        }
+        let host = &mut self.host;
+        host.keys
+            .iter_mut()
+            .chain(&mut host.places)
+            .for_each(|shares| shares.fade(FADE));
+        self.book.tick(now * SECOND);
+    }
+
+    /// What is to be believed of those of whom nothing is known, from those of whom something is.
+    fn learn_priors(&mut self) {
+        if !self.minute.is_multiple_of(5) {
+            return;
+        }
+        let mut plans: Vec<_> = self
+            .keys
+            .iter()
+            .filter_map(|(_, key)| key.plan.clone())
+            .collect();
+        plans.sort_unstable();
+        plans.dedup();
+        let mut priors = Priors {
+            objects: self.priors.objects,
+            ..Priors::default()
+        };
+        let of_keys = |plan: Option<&str>, class: usize, fallback| {
+            let rates = self.keys.iter().filter_map(move |(_, key)| {
+                let wanted = plan.is_none_or(|plan| key.plan.as_deref() == Some(plan));
+                let learned = key.classes.get(class)?.learned();
+                (wanted && learned.1 >= 200.0).then_some(learned)
+            });
+            Prior::of(rates, fallback, 50.0)
+        };
+        for (class, prior) in priors.keys.iter_mut().enumerate() {
+            *prior = of_keys(None, class, FIRST);
+        }
+        for plan in plans.into_iter().take(64) {
+            let mut of_plan = [FIRST; CLASSES];
+            for (class, (prior, global)) in of_plan.iter_mut().zip(&priors.keys).enumerate() {
+                *prior = of_keys(Some(&plan), class, *global);
+            }
+            priors.plans.insert(plan, of_plan);
+        }
+        for (class, prior) in priors.places.iter_mut().enumerate() {
+            let rates = self.places.iter().filter_map(|(_, place)| {
+                let learned = place.classes.get(class)?.learned();
+                (learned.1 >= 200.0).then_some(learned)
+            });
+            *prior = Prior::of(rates, FIRST, 50.0);
+        }
+        let rates = self.keys.iter().filter_map(|(_, key)| {
+            let learned = key.unknown_objects.learned();
+            (learned.1 >= 200.0).then_some(learned)
+        });
+        priors.objects = Prior::of(rates, Priors::default().objects, 50.0);
+        self.priors = priors;
+    }
+}
+
+use super::key::Key;
+
+fn residual(rule: Rule, subject: &Subject, found: &Residual, limit: f64, time: u64) -> Finding {
+    let statement = format!(
+        "{}: {:.0} requests in {}m where {:.0} are usual at this time; {:.1} spreads off, limit {limit:.1}",
+        subject.words(),
+        found.seen,
+        found.minutes,
+        found.expected,
+        found.score.abs()
+    );
+    Finding {
+        rule,
+        severity: rule.severity(),
+        subject: subject.clone(),
+        statement,
+        evidence: Evidence {
+            seen: found.seen,
+            baseline: found.expected,
+            score: found.score.abs(),
+            limit,
+            since: time.saturating_sub(found.minutes as u64 * MINUTE * SECOND),
+            until: time,
+            ..Evidence::default()
+        },
+        confidence: 0.99,
+    }
+}
+
+fn larger(
+    rule: Rule,
+    subject: &Subject,
+    what: &str,
+    large: &Large,
+    limit: f64,
+    time: u64,
+) -> Finding {
+    let mean = large.bytes / f64::from(large.requests.max(1));
+    let statement = format!(
+        "{}: {what} of {mean:.0} bytes where {:.0} are usual, {:.0} bytes in {} requests; {:.1} spreads off, limit {limit:.1}",
+        subject.words(),
+        large.usual,
+        large.bytes,
+        large.requests,
+        large.score
+    );
+    Finding {
+        rule,
+        severity: rule.severity(),
+        subject: subject.clone(),
+        statement,
+        evidence: Evidence {
+            seen: large.bytes,
+            baseline: large.usual * f64::from(large.requests),
+            score: large.score,
+            limit,
+            since: time.saturating_sub(5 * MINUTE * SECOND),
+            until: time,
+            ..Evidence::default()
+        },
+        confidence: 0.99,
+    }
+}

@@ -1,0 +1,107 @@
+//! Whether contents became larger: the mean size of a stretch of requests against the sizes before.
+//!
+//! Sizes are compared by their logarithm, against the spread that means of as many minutes have shown.
+
+use serde::{Deserialize, Serialize};
+
+/// Minutes of a stretch.
+const MINUTES: usize = 5;
+/// Weight of a minute in what is usual.
+const USUAL: f32 = 1.0 / 720.0;
+/// No spread is smaller: a third of the size.
+const LEAST: f32 = 0.3;
+/// Minutes with requests before anything is usual.
+const KNOWN: u32 = 120;
+/// Bytes past what is usual that matter.
+const MATTERS: f64 = 1_048_576.0;
+/// How many times the usual size matters.
+const TIMES: f64 = 3.0;
+/// Minutes after which larger sizes are accepted as how things are.
+const ACCEPTED: u32 = 24 * 60;
+
+/// Sizes of one direction of one key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Sizes {
+    /// Requests and bytes of the last minutes that had any.
+    recent: Vec<(u32, u64)>,
+    mean: f32,
+    spread: f32,
+    known: u32,
+    suspicious: u32,
+}
+
+/// A stretch that is out of line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Large {
+    /// Bytes that came.
+    pub bytes: f64,
+    /// In so many requests.
+    pub requests: u32,
+    /// Bytes of a usual request.
+    pub usual: f64,
+    /// Spreads above what is usual.
+    pub score: f64,
+}
+
+impl Sizes {
+    /// Takes a minute that is over.
+    pub fn close(&mut self, requests: u32, bytes: u64, limit: f64) -> Option<Large> {
+        if requests == 0 {
+            return None;
+        }
+        self.recent.push((requests, bytes));
+        if self.recent.len() > MINUTES {
+            self.recent.remove(0);
+        }
+        let (count, sum) = self
+            .recent
+            .iter()
+            .fold((0_u32, 0_u64), |(count, sum), minute| {
+                (count.saturating_add(minute.0), sum.saturating_add(minute.1))
+            });
+        let size = sum as f64 / f64::from(count.max(1));
+        let log = size.ln_1p() as f32;
+        if self.known < KNOWN {
+            self.known += 1;
+            let weight = 1.0 / self.known as f32;
+            self.mean += weight * (log - self.mean);
+            self.spread += weight * ((log - self.mean).abs() * 1.2533 - self.spread);
+            return None;
+        }
+        let usual = f64::from(self.mean).exp_m1();
+        let score = f64::from((log - self.mean) / self.spread.max(LEAST));
+        let large = score > limit
+            && size > TIMES * usual
+            && sum as f64 - usual * f64::from(count) > MATTERS;
+        self.suspicious = if large { self.suspicious + 1 } else { 0 };
+        if !large || self.suspicious > ACCEPTED {
+            self.mean += USUAL * (log - self.mean);
+            let size = ((log - self.mean).abs() * 1.2533).min(4.0 * self.spread.max(LEAST));
+            self.spread += USUAL * (size - self.spread);
+        }
+        large.then_some(Large {
+            bytes: sum as f64,
+            requests: count,
+            usual,
+            score,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn larger_responses_are_found_and_more_of_the_same_are_not() {
+        let mut sizes = Sizes::default();
+        for minute in 0..600_u64 {
+            assert_eq!(sizes.close(60, 60 * (1_500 + minute * 37 % 500), 5.0), None);
+        }
+        assert_eq!(sizes.close(6_000, 6_000 * 1_700, 5.0), None);
+        let large = (0..5)
+            .find_map(|_| sizes.close(60, 60 * 60_000, 5.0))
+            .expect("found");
+        assert!((large.usual - 1_750.0).abs() < 100.0, "{large:?}");
+    }
+}

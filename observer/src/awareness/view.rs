@@ -1,0 +1,169 @@
+//! Awareness at one moment, as metrics, pages and commands show it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::incident::Incident;
+use super::place::{Access, Posture};
+use super::rules::{Rule, Severity};
+use super::{Awareness, CLASSES, Class};
+
+/// Everything that is shown.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Incidents that are open, the newest first.
+    pub open: Vec<Incident>,
+    /// How many were opened, by rule and severity.
+    pub opened: Vec<((Rule, Severity), u64)>,
+    /// Consumers, by name.
+    pub consumers: Vec<ConsumerView>,
+    /// Every route with its posture.
+    pub routes: Vec<RouteView>,
+    /// Every key.
+    pub keys: Vec<KeyView>,
+    /// What a bound refused, by what.
+    pub refused: [(&'static str, u64); 5],
+}
+
+/// What is usual for a consumer, and how far it is from that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsumerView {
+    /// Consumer.
+    pub consumer: Arc<str>,
+    /// Usual share of each class of errors, in the order of [`crate::usage::ErrorClass::ALL`].
+    pub baselines: [f64; 4],
+    /// Where the test of each class stands: 1 is an alarm.
+    pub scores: [(Rule, f64); 4],
+}
+
+/// A route's posture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteView {
+    /// API.
+    pub api: Arc<str>,
+    /// Route.
+    pub route: Arc<str>,
+    /// Posture.
+    pub posture: Posture,
+    /// What it is made of.
+    pub access: Access,
+}
+
+/// A key in use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyView {
+    /// Consumer.
+    pub consumer: Arc<str>,
+    /// Id of the key, or its fingerprint.
+    pub key: Arc<str>,
+    /// Whether it is registered.
+    pub registered: bool,
+    /// First use, seconds since 1970 in UTC.
+    pub first: u64,
+    /// Last use, in the same unit, rounded to the minute.
+    pub last: u64,
+    /// Networks that it is known from, two dozen at most.
+    pub networks: usize,
+    /// Requests since the first.
+    pub requests: u64,
+}
+
+impl Awareness {
+    /// Everything at this moment.
+    pub fn view(&self) -> View {
+        let mut open: Vec<Incident> = self.book.open().cloned().collect();
+        open.sort_by(|one, two| (two.detected_at, &one.id).cmp(&(one.detected_at, &two.id)));
+        let mut opened: Vec<_> = self.book.opened().collect();
+        opened.sort_unstable();
+        let (registered, strangers) = self.keys.refused();
+        View {
+            open,
+            opened,
+            consumers: self.consumers(),
+            routes: self.postures(),
+            keys: self.key_views(),
+            refused: [
+                ("key_bound", registered),
+                ("stranger_bound", strangers),
+                ("route_bound", self.places.refused()),
+                ("network_bound", self.sources.refused()),
+                ("incident_bound", self.book.refused()),
+            ],
+        }
+    }
+
+    fn consumers(&self) -> Vec<ConsumerView> {
+        struct Sums {
+            baselines: [(f64, f64); CLASSES],
+            scores: [f64; CLASSES],
+        }
+        let mut consumers: BTreeMap<&Arc<str>, Sums> = BTreeMap::new();
+        for (_, key) in self.keys.iter() {
+            let sums = consumers.entry(&key.consumer).or_insert(Sums {
+                baselines: [(0.0, 0.0); CLASSES],
+                scores: [0.0; CLASSES],
+            });
+            let parts = key
+                .classes
+                .iter()
+                .zip(&mut sums.baselines)
+                .zip(&mut sums.scores);
+            for ((sequence, baseline), score) in parts {
+                let weight = sequence.learned().1.max(1.0);
+                baseline.0 += sequence.baseline() * weight;
+                baseline.1 += weight;
+                *score = score.max(sequence.level());
+            }
+        }
+        let view = |(consumer, sums): (&Arc<str>, Sums)| {
+            let mut scores = Class::ALL.map(|class| (class.rule(), 0.0));
+            for (score, level) in scores.iter_mut().zip(sums.scores) {
+                score.1 = level;
+            }
+            ConsumerView {
+                consumer: consumer.clone(),
+                baselines: sums.baselines.map(|(sum, weight)| sum / weight.max(1.0)),
+                scores,
+            }
+        };
+        consumers.into_iter().map(view).collect()
+    }
+
+    fn postures(&self) -> Vec<RouteView> {
+        let mut routes: Vec<RouteView> = self
+            .places
+            .iter()
+            .filter_map(|(_, place)| {
+                Some(RouteView {
+                    api: place.api.clone(),
+                    route: place.route.clone(),
+                    posture: place.access.posture()?,
+                    access: place.access,
+                })
+            })
+            .collect();
+        routes.sort_by(|one, two| (&one.api, &one.route).cmp(&(&two.api, &two.route)));
+        routes
+    }
+
+    fn key_views(&self) -> Vec<KeyView> {
+        let mut keys: Vec<KeyView> = self
+            .keys
+            .iter()
+            .filter(|(_, key)| !key.id.is_empty())
+            .map(|(_, key)| KeyView {
+                consumer: key.consumer.clone(),
+                key: key.id.clone(),
+                registered: key.registered,
+                first: key.born * 60,
+                last: key.last * 60,
+                networks: key.networks.accepted(),
+                requests: key.exchanges,
+            })
+            .collect();
+        keys.sort_by(|one, two| (&one.consumer, &one.key).cmp(&(&two.consumer, &two.key)));
+        keys
+    }
+}
