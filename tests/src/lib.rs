@@ -17,6 +17,7 @@ pub mod namespace;
 pub mod nginx;
 pub mod oracle;
 pub mod process;
+pub mod prometheus;
 pub mod require;
 pub mod scripts;
 pub mod tally;

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use std::os::unix::fs::MetadataExt;
 
-/// Whether this process is root and every program is installed.
+/// Whether this process is root, every program is installed and the daemon is built.
 ///
 /// # Panics
 /// When one is missing and `OBSERVER_REQUIRE` is set.
@@ -16,14 +16,27 @@ pub fn require(programs: &[&str]) -> bool {
     if fs::metadata("/proc/self").map_or(u32::MAX, |entry| entry.uid()) != 0 {
         missing.push("root".to_owned());
     }
-    for program in programs {
-        if find(program).is_none() {
-            missing.push((*program).to_owned());
-        }
-    }
+    missing.extend(absent(programs));
     if !binary().exists() {
         missing.push(format!("{} (cargo xtask build)", binary().display()));
     }
+    goes_on(&missing)
+}
+
+/// Whether every program is installed, for what needs no more than them.
+///
+/// # Panics
+/// As [`require`].
+pub fn require_programs(programs: &[&str]) -> bool {
+    goes_on(&absent(programs))
+}
+
+fn absent(programs: &[&str]) -> Vec<String> {
+    let absent = programs.iter().filter(|program| find(program).is_none());
+    absent.map(|program| (*program).to_owned()).collect()
+}
+
+fn goes_on(missing: &[String]) -> bool {
     if missing.is_empty() {
         return true;
     }

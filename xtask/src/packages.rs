@@ -137,7 +137,12 @@ pub const TESTS: &[Need] = &[
     Need {
         package: "prometheus",
         proof: Proof::Program("promtool"),
-        reason: "judges the metrics",
+        reason: "judges the metrics and the rules, and scrapes",
+    },
+    Need {
+        package: "prometheus-alertmanager",
+        proof: Proof::Program("prometheus-alertmanager"),
+        reason: "passes the alerts on",
     },
     Need {
         package: "systemd",
