@@ -4,13 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use observer_tests::daemon::{KEYS, Setup};
 use observer_tests::namespace::Link;
 use observer_tests::nginx::Nginx;
-use observer_tests::process::{finish, wait_for};
+use observer_tests::process::{finish, run, wait_for};
 use observer_tests::prometheus::{Prometheus, Receiver, shipped};
 use observer_tests::require::{require, require_programs};
 use observer_tests::traffic::{Connection, curl, key_field};
@@ -51,13 +51,8 @@ fn metrics_of_rules() -> BTreeSet<String> {
         .collect()
 }
 
-fn judge(program: &str, arguments: &[&str], file: &str) -> Output {
-    let output = finish(
-        Command::new(program).args(arguments).arg(shipped(file)),
-        b"",
-    );
-    assert!(output.status.success(), "{program}: {output:?}");
-    output
+fn judge(program: &str, arguments: &[&str], file: &str) {
+    run(Command::new(program).args(arguments).arg(shipped(file)));
 }
 
 #[test]
@@ -66,8 +61,7 @@ fn the_rules_are_clean_and_do_what_their_tests_say() {
         return;
     }
     judge("promtool", &["check", "rules"], "observer.rules.yml");
-    let tested = judge("promtool", &["test", "rules"], "observer.rules.test.yml");
-    assert!(String::from_utf8_lossy(&tested.stdout).contains("SUCCESS"));
+    judge("promtool", &["test", "rules"], "observer.rules.test.yml");
     judge("amtool", &["check-config"], "alertmanager.yml");
 }
 
@@ -151,14 +145,21 @@ fn the_rules_read_what_the_daemon_exports() {
 
 #[test]
 fn a_failing_api_pages() {
-    let tools = ["ip", "nsenter", "nginx", "prometheus", "promtool"];
-    if !require(&tools) || !require(&["prometheus-alertmanager"]) {
+    let alertmanager = "prometheus-alertmanager";
+    if !require(&[
+        "ip",
+        "nsenter",
+        "nginx",
+        "prometheus",
+        "promtool",
+        alertmanager,
+    ]) {
         return;
     }
     let link = Link::new();
     let _nginx = Nginx::start(&link.server);
     let setup = Setup::new("", API);
-    let daemon = setup.start(&link.server);
+    let _daemon = setup.start(&link.server);
     let receiver = Receiver::listen(&link.server);
     let prometheus = Prometheus::start(&link.server);
     let mut client = Connection::open(&link.client, SERVER);
@@ -175,49 +176,49 @@ fn a_failing_api_pages() {
         }
     };
 
-    // While all is well the rules see the requests, and nobody hears anything.
+    // While all is well the rules see the requests, and nobody is paged. That the keys are not encrypted is a ticket.
     let ratio = r#"api:observer_failure_ratio:rate5m{api="shop"}"#;
-    wait_for(
-        "the rules to see requests",
-        Duration::from_secs(60),
-        || {
-            requests(0);
-            assert!(receiver.next().is_none(), "an alert without a failure");
-            prometheus.value(ratio).filter(|ratio| *ratio == 0.0)
-        },
-    );
+    wait_for("the rules to see requests", Duration::from_secs(60), || {
+        requests(0);
+        let told = receiver.next();
+        assert!(told.is_none_or(|told| told.path != "/page"), "paged");
+        prometheus.value(ratio).filter(|ratio| *ratio == 0.0)
+    });
 
+    // Which of both pages is first depends on how long all was well; what begins meanwhile waits for the next notification.
     let begin = Instant::now();
-    let page = wait_for("the page", Duration::from_secs(90), || {
-        requests(2);
-        let told = receiver.next()?;
-        let alert = told.alerts.into_iter().find(|alert| {
-            let labels = &alert["labels"];
-            labels["alertname"] == "ObserverErrorBudgetBurn" && labels["long"] == "1h"
-        })?;
-        Some((told.path, alert))
+    let alert = wait_for("the page", Duration::from_secs(90), || {
+        requests(5);
+        let told = receiver.next().filter(|told| told.path == "/page")?;
+        told.alerts.into_iter().next()
     });
     println!("paged after {:?}", begin.elapsed());
-    let (path, alert) = page;
-    assert_eq!(path, "/page");
-    assert_eq!(alert["status"], "firing");
-    assert_eq!(
-        alert["labels"],
+    let windows = [("1h", "5m"), ("6h", "30m")].map(|(long, short)| {
         serde_json::json!({
             "alertname": "ObserverErrorBudgetBurn",
             "severity": "page",
-            "long": "1h",
-            "short": "5m",
+            "long": long,
+            "short": short,
             "job": "observer",
             "instance": "127.0.0.1:9464",
             "api": "shop",
         })
-    );
+    });
+    assert_eq!(alert["status"], "firing");
+    assert!(windows.contains(&alert["labels"]), "{alert}");
     assert_eq!(
         alert["annotations"]["runbook_url"],
         "http://127.0.0.1:9464/runbook#observererrorbudgetburn"
     );
     let description = alert["annotations"]["description"].as_str();
     assert!(description.is_some_and(|text| text.contains("of the requests to shop failed")));
-    daemon.assert_complete();
+    for long in ["1h", "6h", "3d"] {
+        let firing = format!(
+            r#"ALERTS{{alertname="ObserverErrorBudgetBurn",alertstate="firing",api="shop",long="{long}"}}"#
+        );
+        wait_for(&firing, Duration::from_secs(30), || {
+            requests(5);
+            prometheus.value(&firing)
+        });
+    }
 }
