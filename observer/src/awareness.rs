@@ -36,8 +36,8 @@ use crate::identity::traits::hash;
 use crate::usage::window::Window;
 use crate::usage::{Call, Outcome, UNREGISTERED, Vantage};
 use beta::Prior;
-use incident::{Book, Incident};
-pub use incident::{Evidence, Finding, Kind, State, Subject};
+use incident::Book;
+pub use incident::{Evidence, Finding, Incident, Kind, State, Subject};
 use key::{Key, Keys};
 use novelty::Shares;
 use place::Place;
@@ -462,7 +462,7 @@ impl Awareness {
         if !seen.verified {
             return;
         }
-        key.from_network(seen.network);
+        key.came_from(seen.network);
         let age = seen.minute.saturating_sub(key.born);
         if let Some(new) = key.networks.observe(seen.network, minute, seen.success)
             && new.known > 0

@@ -5,6 +5,7 @@ pub mod config;
 mod doctor;
 mod failure;
 mod host;
+mod incidents;
 mod keys;
 mod reading;
 mod replay;
@@ -51,6 +52,12 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
             }
         }
         Command::Usage(arguments) => usage::usage(&arguments)?,
+        Command::Incidents { command } => return incidents::incidents(&command),
+        Command::Posture(arguments) => {
+            if !incidents::posture(&arguments)? {
+                return Ok(ExitCode::from(1));
+            }
+        }
         Command::Unpin { config } => {
             let config = rules::load_config(config.as_deref())?;
             let removed = run::unpin(&config)?;

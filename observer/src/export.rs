@@ -3,6 +3,8 @@
 //! Readers take a snapshot under a short lock and format it outside, so that a slow reader holds nothing up.
 
 pub mod metrics;
+pub mod notify;
+pub mod ocsf;
 pub mod records;
 pub mod web;
 
@@ -11,12 +13,16 @@ mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use std::sync::Arc;
+
+use crate::awareness::View;
 use crate::usage::{CaptureStats, Counters, Snapshot};
 
 /// What the pipeline writes and the exporters read.
 pub struct State {
     counters: Mutex<Counters>,
     capture: Mutex<CaptureStats>,
+    awareness: Mutex<Arc<View>>,
     readiness: Mutex<Result<(), String>>,
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
 }
@@ -28,6 +34,7 @@ impl State {
         Self {
             counters: Mutex::new(counters),
             capture: Mutex::new(CaptureStats::default()),
+            awareness: Mutex::default(),
             readiness: Mutex::new(Err("starting".to_owned())),
             clock: Box::new(clock),
         }
@@ -43,6 +50,11 @@ impl State {
         *lock(&self.capture) = stats;
     }
 
+    /// Replaces what awareness shows.
+    pub fn set_awareness(&self, view: View) {
+        *lock(&self.awareness) = Arc::new(view);
+    }
+
     /// Says whether traffic is being observed, or why not.
     pub fn set_readiness(&self, readiness: Result<(), String>) {
         *lock(&self.readiness) = readiness;
@@ -55,6 +67,10 @@ impl State {
 
     fn capture(&self) -> CaptureStats {
         lock(&self.capture).clone()
+    }
+
+    fn awareness(&self) -> Arc<View> {
+        lock(&self.awareness).clone()
     }
 
     fn readiness(&self) -> Result<(), String> {

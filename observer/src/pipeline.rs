@@ -177,6 +177,11 @@ impl Pipeline {
         &self.rules.counts
     }
 
+    /// Whose keys are whose.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.rules.registry
+    }
+
     /// Routes, for what they refused.
     pub fn routes(&self) -> &Routes {
         &self.rules.routes

@@ -15,7 +15,7 @@ mod writer;
 mod tests;
 
 pub use journal::{Journal, Mark, Position};
-pub use read::{Coverage, Gap, Period, UsageRow, coverage, routes, usage};
+pub use read::{Coverage, Gap, Period, UsageRow, baselines, coverage, incidents, routes, usage};
 pub use schema::{Retention, id, open, open_to_read, set_aside};
 pub use writer::{Status, Writer};
 

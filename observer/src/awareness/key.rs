@@ -252,7 +252,7 @@ impl Key {
     }
 
     /// Notes the network of a request: how many take turns within a minute.
-    pub fn from_network(&mut self, network: u32) {
+    pub fn came_from(&mut self, network: u32) {
         let minute = &mut self.minute;
         if minute.network == network {
             return;

@@ -112,7 +112,9 @@ mod tests {
     #[test]
     fn a_daily_curve_is_expected_again_the_next_day() {
         let mut season = Season::default();
-        let curve = |minute: u64| 100.0 + 80.0 * ((minute % DAY) as f64 / DAY as f64 * 6.283).sin();
+        let curve = |minute: u64| {
+            100.0 + 80.0 * ((minute % DAY) as f64 / DAY as f64 * std::f64::consts::TAU).sin()
+        };
         for minute in 0..3 * DAY {
             assert_eq!(season.expected(minute).is_some(), minute >= DAY);
             season.learn(minute, curve(minute));

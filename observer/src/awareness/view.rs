@@ -23,8 +23,6 @@ pub struct View {
     pub routes: Vec<RouteView>,
     /// Every key.
     pub keys: Vec<KeyView>,
-    /// What a bound refused, by what.
-    pub refused: [(&'static str, u64); 5],
 }
 
 /// What is usual for a consumer, and how far it is from that.
@@ -77,21 +75,25 @@ impl Awareness {
         open.sort_by(|one, two| (two.detected_at, &one.id).cmp(&(one.detected_at, &two.id)));
         let mut opened: Vec<_> = self.book.opened().collect();
         opened.sort_unstable();
-        let (registered, strangers) = self.keys.refused();
         View {
             open,
             opened,
             consumers: self.consumers(),
             routes: self.postures(),
             keys: self.key_views(),
-            refused: [
-                ("key_bound", registered),
-                ("stranger_bound", strangers),
-                ("route_bound", self.places.refused()),
-                ("network_bound", self.sources.refused()),
-                ("incident_bound", self.book.refused()),
-            ],
         }
+    }
+
+    /// What a bound refused, or made room for something else, by the bound.
+    pub fn refused(&self) -> [(&'static str, u64); 5] {
+        let (registered, strangers) = self.keys.refused();
+        [
+            ("key_bound", registered),
+            ("stranger_bound", strangers),
+            ("route_bound", self.places.refused()),
+            ("network_bound", self.sources.refused()),
+            ("incident_bound", self.book.refused()),
+        ]
     }
 
     fn consumers(&self) -> Vec<ConsumerView> {

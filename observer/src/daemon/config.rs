@@ -12,8 +12,8 @@ mod values;
 pub(super) use files::random;
 pub use files::{FileError, load_pepper, load_registry};
 pub use sections::{
-    Api, Capture, CaptureMode, Control, Credential, Http, Identity, Ledger, Metrics, Privacy,
-    Records, Response, ResponseMode, Seller, Targets, Tls,
+    Api, Capture, CaptureMode, Control, Credential, Http, Identity, Incidents, Ledger, Metrics,
+    Privacy, Records, Response, ResponseMode, Seller, Targets, Tls,
 };
 pub use values::{Bytes, Network, Period};
 
@@ -53,6 +53,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// `[ledger]`
     pub ledger: Ledger,
+    /// `[incidents]`
+    pub incidents: Incidents,
     /// `[records]`
     pub records: Records,
     /// `[metrics]`

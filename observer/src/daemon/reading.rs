@@ -12,7 +12,7 @@ use super::run::retention;
 use crate::store::{self, Period};
 
 /// How long the daemon may take to answer.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The ledger, and the period that is asked for as the ledger can answer it.
 pub struct Reading {
@@ -29,15 +29,8 @@ pub struct Reading {
 /// # Errors
 /// When there is no ledger, or the period is none.
 pub fn open(config: &Config, asked: &cli::Period) -> Result<Reading, Failure> {
-    let note = commit(&config.control.socket).err();
-    let ledger = store::open_to_read(&config.ledger.path).map_err(|error| {
-        Failure::input(
-            "ledger",
-            format_args!(
-                "{error} (it is made by the first `observer run`; root and its user may read it)"
-            ),
-        )
-    })?;
+    let note = ask(&config.control.socket, "commit").err();
+    let ledger = ledger(config)?;
     let now = now();
     let from = moment(&asked.from, now)?;
     let until = match &asked.to {
@@ -58,8 +51,26 @@ pub fn open(config: &Config, asked: &cli::Period) -> Result<Reading, Failure> {
     })
 }
 
-/// Asks the running daemon, if there is one, to write what it has seen.
-fn commit(socket: &Path) -> Result<(), String> {
+/// Opens the ledger.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub fn ledger(config: &Config) -> Result<store::Reader, Failure> {
+    store::open_to_read(&config.ledger.path).map_err(|error| {
+        Failure::input(
+            "ledger",
+            format_args!(
+                "{error} (it is made by the first `observer run`; root and its user may read it)"
+            ),
+        )
+    })
+}
+
+/// Asks the running daemon, if there is one, to write what it has seen. `request`: how much of it.
+///
+/// # Errors
+/// Why it did not.
+pub fn ask(socket: &Path, request: &str) -> Result<(), String> {
     let Ok(mut stream) = UnixStream::connect(socket) else {
         return Ok(());
     };
@@ -68,7 +79,7 @@ fn commit(socket: &Path) -> Result<(), String> {
     };
     let ask = || {
         stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(b"commit\n")?;
+        writeln!(stream, "{request}")?;
         let mut answer = String::new();
         BufReader::new(&stream).read_line(&mut answer)?;
         Ok::<_, std::io::Error>(answer)

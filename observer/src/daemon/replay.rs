@@ -9,6 +9,7 @@ use super::cli;
 use super::failure::Failure;
 use super::host::CaptureHost;
 use super::{rules, statistics};
+use crate::awareness::Awareness;
 use crate::capture_file::{self, Tracking};
 use crate::export::records::RecordSink;
 use crate::export::{State, metrics};
@@ -54,12 +55,15 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
     let mut tracking = Tracking::default();
     let mut host = CaptureHost::default();
     let mut tick = 0;
+    let mut awareness = Awareness::new(Arc::clone(pipeline.registry()));
     for path in &arguments.captures {
         let mut counters = state.counters();
         let mut out = |call: Call| {
             summary.exchanges += 1;
             summary.uncertain += u64::from(call.uncertain.is_some());
             counters.record(&call, call.end());
+            awareness.tick(call.end() / TICK, 1.0);
+            awareness.observe(&call);
             if let Some(records) = &mut records {
                 records.write(&call);
             }
@@ -87,6 +91,8 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
             summary.exchanges += 1;
             summary.uncertain += u64::from(call.uncertain.is_some());
             counters.record(&call, call.end());
+            awareness.tick(call.end() / TICK, 1.0);
+            awareness.observe(&call);
             if let Some(records) = &mut records {
                 records.write(&call);
             }
@@ -102,11 +108,23 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         }
     }
     state.set_capture(statistics::of_pipeline(&pipeline, records.as_ref()));
+    let view = awareness.view();
+    let incidents: Vec<String> = (view.open.iter())
+        .map(|incident| {
+            format!(
+                "{} {}: {}",
+                incident.severity.name(),
+                incident.rule.name(),
+                incident.statement
+            )
+        })
+        .collect();
+    state.set_awareness(view);
     if let Some(path) = &arguments.metrics {
         write_metrics(path, &state)?;
     }
     if arguments.summary {
-        print_summary(&summary, &pipeline, &tracking)?;
+        print_summary(&summary, &pipeline, &tracking, &incidents)?;
     }
     Ok(())
 }
@@ -126,6 +144,7 @@ fn print_summary(
     summary: &Summary,
     pipeline: &Pipeline,
     tracking: &Tracking,
+    incidents: &[String],
 ) -> Result<(), Failure> {
     let counts = pipeline.counts();
     let mut text = format!(
@@ -140,6 +159,9 @@ fn print_summary(
         text.push_str(&format!(
             "connections not read {count} on port {port}: {reason}\n"
         ));
+    }
+    for incident in incidents {
+        text.push_str(&format!("incident             {incident}\n"));
     }
     super::print(&text)
 }

@@ -32,6 +32,8 @@ pub struct Report {
     pub columns: Vec<&'static str>,
     /// Rows of as many cells.
     pub rows: Vec<Vec<Cell>>,
+    /// What a table says where there is no row.
+    pub nothing: &'static str,
 }
 
 impl Report {
@@ -120,7 +122,7 @@ impl Report {
             let _ = writeln!(text, "{}", line.trim_start_matches("  ").trim_end());
         }
         if self.rows.is_empty() {
-            text.push_str("nothing was used in this time\n");
+            let _ = writeln!(text, "{}", self.nothing);
         }
         text
     }

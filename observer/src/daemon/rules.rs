@@ -6,8 +6,11 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::config::{Config, load_pepper, load_registry, random};
 use super::failure::Failure;
+use crate::export::notify::Targets;
 use crate::http::Limits;
 use crate::identity::{Attributor, Fingerprinter, Pepper, Registry};
 use crate::pipeline::{Pipeline, Settings};
@@ -141,4 +144,24 @@ pub fn check(path: Option<&Path>) -> Result<(), Failure> {
         "configuration and registry are fine ({} keys)\n",
         registry.keys().len()
     ))
+}
+
+/// Who is told of incidents.
+///
+/// # Errors
+/// When the file of the webhook's secret cannot be read.
+pub fn targets(config: &Config) -> Result<Targets, Failure> {
+    let secret = match &config.incidents.webhook_secret_file {
+        Some(path) => {
+            let text = fs::read(path).map(Zeroizing::new);
+            let text = text.map_err(|error| Failure::input(path.display(), error))?;
+            Some(Zeroizing::new(text.trim_ascii().to_vec()))
+        }
+        None => None,
+    };
+    Ok(Targets {
+        webhook: config.incidents.webhook.clone(),
+        secret,
+        alertmanager: config.incidents.alertmanager.clone(),
+    })
 }

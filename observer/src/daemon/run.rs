@@ -10,6 +10,7 @@ mod load;
 mod opening;
 mod reload;
 mod signals;
+mod watch;
 
 pub use opening::{retention, unpin};
 
@@ -41,6 +42,10 @@ pub enum Order {
     ReopenRecords,
     /// Hand everything that was seen so far to the ledger, and say in which batch it is.
     Commit(oneshot::Sender<Result<u64, kernel::KernelError>>),
+    /// As [`Order::Commit`], and baselines too.
+    CommitAll(oneshot::Sender<Result<u64, kernel::KernelError>>),
+    /// Do something about an incident, and say whether there is one of that id.
+    Incident(String, watch::Deed, oneshot::Sender<bool>),
     /// Stop.
     Stop,
 }
@@ -100,7 +105,8 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
     let mut kernel = Kernel::start(settings).map_err(no_kernel)?;
     let own = kernel.own_addresses();
     let mut pipeline = rules::pipeline(&config, rules::fingerprinter(&config)?, own.clone(), true)?;
-    let watch = opened.writer.watch();
+    let status = opened.writer.watch();
+    let watch = opened.watch(&rules::targets(&config)?, pipeline.registry());
     let books = opened.books(&mut kernel, &mut pipeline);
     let counters = Counters::new(config.metrics.max_series, capture::utc_now());
     let state = Arc::new(State::new(counters, capture::utc_now));
@@ -118,6 +124,7 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
         received,
         books,
         load::Load::new(limit),
+        watch,
     )?;
     if arguments.kernel_log {
         capture.show_kernel_log();
@@ -132,7 +139,7 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
     let context = runtime.enter();
     let control = tokio::net::UnixListener::from_std(control)
         .map_err(|error| Failure::support("starting the control socket", error))?;
-    runtime.spawn(control::serve(control, orders.clone(), watch));
+    runtime.spawn(control::serve(control, orders.clone(), status));
     runtime.spawn(signals::serve(
         listener,
         Arc::clone(&state),

@@ -33,6 +33,7 @@ pub fn usage(arguments: &cli::Usage) -> Result<(), Failure> {
         notes: reading.note.into_iter().chain(notes(&coverage)).collect(),
         columns,
         rows: rows.into_iter().map(|row| cells(row, &coverage)).collect(),
+        nothing: "nothing was used in this time",
     };
     report.print(arguments.format)
 }

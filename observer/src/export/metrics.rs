@@ -13,6 +13,7 @@ use prometheus::proto::{
 use prometheus::{Registry, TextEncoder};
 
 use super::State;
+use crate::awareness::View;
 use crate::usage::{BUCKETS, CaptureStats, DurationRow, Snapshot};
 use families::FAMILIES;
 
@@ -84,6 +85,7 @@ impl Collector for Exporter {
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = self.state.snapshot();
         let capture = self.state.capture();
+        let awareness = self.state.awareness();
         FAMILIES
             .iter()
             .map(|family| {
@@ -96,6 +98,7 @@ impl Collector for Exporter {
                     &Sources {
                         snapshot: &snapshot,
                         capture: &capture,
+                        awareness: &awareness,
                         build: &self.build,
                     },
                 );
@@ -108,6 +111,7 @@ impl Collector for Exporter {
 struct Sources<'a> {
     snapshot: &'a Snapshot,
     capture: &'a CaptureStats,
+    awareness: &'a View,
     build: &'a BuildInfo,
 }
 

@@ -371,7 +371,7 @@ impl Fields<'_> {
 }
 
 /// `2026-11-22T10:15:00.123456789Z`. The year stays below 2555, the end of 64-bit nanoseconds.
-pub(super) fn rfc3339(nanoseconds: u64, text: &mut [u8; 30]) -> &str {
+pub fn rfc3339(nanoseconds: u64, text: &mut [u8; 30]) -> &str {
     let (seconds, fraction) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);

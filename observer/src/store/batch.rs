@@ -58,6 +58,16 @@ pub(super) fn write(
                 params![routes],
             )?;
         }
+        for row in &rows.incidents {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO incident VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![row.id, row.rule, row.state, row.detected, row.body])?;
+        }
+        for row in &rows.baselines {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO baseline VALUES (?1, ?2, ?3)")?
+                .execute(params![row.name, row.state, seconds])?;
+        }
         transaction.execute(
             "INSERT OR REPLACE INTO meta VALUES ('seen', ?1)",
             params![seconds],

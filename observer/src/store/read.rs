@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Retention;
 use crate::route::{Learned, Saved};
-use crate::usage::batch::Sums;
+use crate::usage::batch::{BaselineRow, Sums};
 
 /// A half-open period, seconds since 1970 in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,4 +279,33 @@ mod tests {
             prop_assert_eq!(at, period.until);
         }
     }
+}
+
+/// Incidents that were detected in a period, and those that are open, as JSON, the newest first.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn incidents(ledger: &Connection, period: Period) -> Result<Vec<String>, rusqlite::Error> {
+    let mut query = ledger.prepare(
+        "SELECT body FROM incident WHERE (detected >= ?1 AND detected < ?2) OR state IN ('open', 'ack')
+         ORDER BY detected DESC, id",
+    )?;
+    query
+        .query_map(params![period.from, period.until], |row| row.get(0))?
+        .collect()
+}
+
+/// Every baseline.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn baselines(ledger: &Connection) -> Result<Vec<BaselineRow>, rusqlite::Error> {
+    let mut query = ledger.prepare("SELECT name, state FROM baseline")?;
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok(BaselineRow {
+            name: row.get(0)?,
+            state: row.get(1)?,
+        })
+    };
+    query.query_map([], row)?.collect()
 }

@@ -30,6 +30,14 @@ pub(super) fn sweep(
             params![now.saturating_sub(kept)],
         )?;
     }
+    let before = now.saturating_sub(retention.days);
+    ledger.execute(
+        "DELETE FROM incident WHERE detected < ?1 AND state NOT IN ('open', 'ack')",
+        params![before],
+    )?;
+    // Who was not seen for so long is a stranger.
+    let before = now.saturating_sub(retention.quarters);
+    ledger.execute("DELETE FROM baseline WHERE seen < ?1", params![before])?;
     let mut early = 0;
     for (table, _) in STEPS {
         while used_bytes(ledger)? > retention.max_bytes {

@@ -140,9 +140,14 @@ impl Counters {
         self.certainty.add(now, [0, 0, exchanges]);
     }
 
+    /// Share of certain exchanges in the last minute before `now`; 1 when there were none.
+    pub fn completeness(&self, now: u64) -> f64 {
+        let [certain, uncertain, lost] = self.certainty.sums(now);
+        share(certain, certain + uncertain + lost, 1.0)
+    }
+
     /// Everything as of `now`.
     pub fn snapshot(&self, now: u64) -> Snapshot {
-        let [certain, uncertain, lost] = self.certainty.sums(now);
         let requests = self.requests.iter().map(|(key, count)| RequestRow {
             consumer: key.consumer.clone(),
             api: key.api.clone(),
@@ -186,7 +191,7 @@ impl Counters {
                 .iter()
                 .map(|(route, count)| (route.clone(), *count))
                 .collect(),
-            completeness: share(certain, certain + uncertain + lost, 1.0),
+            completeness: self.completeness(now),
             overflow: [
                 ("http_requests_total", self.requests.overflowed()),
                 ("http_hop_requests_total", self.hops.overflowed()),

@@ -369,6 +369,27 @@ impl Default for Ledger {
     }
 }
 
+/// `[incidents]`: who is told.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Incidents {
+    /// URL that every change of an incident is posted to.
+    #[serde(
+        deserialize_with = "checks::url",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub webhook: Option<String>,
+    /// File with the secret that posts are signed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook_secret_file: Option<PathBuf>,
+    /// URL of an Alertmanager.
+    #[serde(
+        deserialize_with = "checks::url",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub alertmanager: Option<String>,
+}
+
 /// `[records]`
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

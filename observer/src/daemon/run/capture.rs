@@ -15,6 +15,7 @@ use super::super::statistics;
 use super::Order;
 use super::books::Books;
 use super::load::Load;
+use super::watch::Watch;
 use crate::export::State;
 use crate::export::records::RecordSink;
 use crate::kernel::{self, Kernel, KernelError, counters, monotonic_now};
@@ -44,6 +45,7 @@ pub struct Capture {
     books: Books,
     base: statistics::Base,
     load: Load,
+    watch: Watch,
     /// What the kernel side was told to leave out.
     shed: (bool, u64),
     /// Missing bytes and opaque connections that the books have.
@@ -66,6 +68,7 @@ impl Capture {
         orders: Receiver<Order>,
         mut books: Books,
         load: Load,
+        watch: Watch,
     ) -> Result<Self, Failure> {
         let clients = kernel
             .take_clients()
@@ -103,6 +106,7 @@ impl Capture {
             base,
             books,
             load,
+            watch,
             shed: (false, 0),
             noted: (0, 0),
             unheard_at: None,
@@ -150,6 +154,7 @@ impl Capture {
             };
             self.kernel.wait(pause)?;
         }
+        self.watch.save(self.books.parts().0);
         self.flush()?;
         self.books.finish();
         tracing::info!("stopped");
@@ -191,6 +196,7 @@ impl Capture {
             host,
             state,
             books,
+            watch,
             ..
         } = self;
         pipeline.set_clock(clock_offset());
@@ -200,6 +206,7 @@ impl Capture {
             let counters = counters.get_or_insert_with(|| state.counters());
             counters.record(&call, call.end());
             batch.add(&call);
+            watch.observe(&call);
             if let Some(records) = records {
                 records.write(&call);
             }
@@ -241,6 +248,7 @@ impl Capture {
             host,
             state,
             books,
+            watch,
             ..
         } = self;
         let (now, utc) = (monotonic_now(), utc_now());
@@ -259,6 +267,7 @@ impl Capture {
             let mut out = |call: Call| {
                 counters.record(&call, call.end());
                 batch.add(&call);
+                watch.observe(&call);
                 if let Some(records) = records {
                     records.write(&call);
                 }
@@ -285,6 +294,9 @@ impl Capture {
             batch.miss(second, "missing_bytes", counts.missing_bytes - self.noted.0);
             batch.miss(second, "opaque_connections", opaque - self.noted.1);
             self.noted = (counts.missing_bytes, opaque);
+            let completeness = counters.completeness(utc);
+            drop(counters);
+            watch.round(utc, completeness, batch, state);
         }
         if let Some(records) = records {
             records.tick(utc);
@@ -295,6 +307,7 @@ impl Capture {
         stats
             .dropped
             .push(("ledger", "window_bound", books.parts().0.folded()));
+        stats.dropped.extend(watch.dropped());
         state.set_readiness(match &ledger.trouble {
             None => Ok(()),
             Some(trouble) => Err(format!(
@@ -334,6 +347,7 @@ impl Capture {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Reload(rules)) => {
+                    self.watch.reload(Arc::clone(&rules.registry));
                     self.pipeline
                         .reload(rules.attributor, rules.registry, rules.routes);
                 }
@@ -345,6 +359,15 @@ impl Capture {
                 Ok(Order::Commit(answer)) => {
                     // Whoever asked may have gone.
                     let _ = answer.send(self.flush());
+                }
+                Ok(Order::CommitAll(answer)) => {
+                    self.watch.save(self.books.parts().0);
+                    let _ = answer.send(self.flush());
+                }
+                Ok(Order::Incident(id, deed, answer)) => {
+                    let batch = self.books.parts().0;
+                    let done = self.watch.act(&id, &deed, utc_now(), batch, &self.state);
+                    let _ = answer.send(done);
                 }
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Order;
+use super::watch::Deed;
 use crate::store::Status;
 
 /// How long a command may take to say what it wants, and the ledger to take a batch.
@@ -78,21 +79,58 @@ async fn answer(mut stream: UnixStream, orders: Sender<Order>, status: impl Fn()
         return;
     }
     let said = match line.trim() {
-        "commit" => match commit(&orders, &status).await {
+        "commit" | "commit all" => match commit(&orders, &status, line.trim() != "commit").await {
             Ok(()) => "ok\n".to_owned(),
             Err(why) => format!("failed: {}\n", why.replace('\n', " ")),
         },
-        _ => "failed: no such request\n".to_owned(),
+        other => match other.strip_prefix("incident ").and_then(deed) {
+            Some((id, deed)) => incident(&orders, id, deed).await,
+            None => "failed: no such request\n".to_owned(),
+        },
     };
     // Whoever asked may have gone.
     let _ = writing.write_all(said.as_bytes()).await;
 }
 
-/// Brings everything that was seen so far into the ledger.
-async fn commit(orders: &Sender<Order>, status: &impl Fn() -> Status) -> Result<(), String> {
+/// `VERB ID [SECONDS]`
+fn deed(text: &str) -> Option<(String, Deed)> {
+    let mut words = text.split_ascii_whitespace();
+    let (verb, id) = (words.next()?, words.next()?);
+    let deed = match verb {
+        "ack" => Deed::Acknowledge,
+        "close" => Deed::Close,
+        "suppress" => Deed::Suppress(words.next()?.parse().ok()?),
+        _ => return None,
+    };
+    Some((id.to_owned(), deed))
+}
+
+async fn incident(orders: &Sender<Order>, id: String, deed: Deed) -> String {
     let (sender, receiver) = oneshot::channel();
+    if orders.send(Order::Incident(id, deed, sender)).is_err() {
+        return "failed: the daemon is stopping\n".to_owned();
+    }
+    match receiver.await {
+        Ok(true) => "ok\n".to_owned(),
+        Ok(false) => "failed: no incident of that id is open\n".to_owned(),
+        Err(_) => "failed: the daemon is stopping\n".to_owned(),
+    }
+}
+
+/// Brings everything that was seen so far into the ledger; with `all`, baselines too.
+async fn commit(
+    orders: &Sender<Order>,
+    status: &impl Fn() -> Status,
+    all: bool,
+) -> Result<(), String> {
+    let (sender, receiver) = oneshot::channel();
+    let order = if all {
+        Order::CommitAll(sender)
+    } else {
+        Order::Commit(sender)
+    };
     orders
-        .send(Order::Commit(sender))
+        .send(order)
         .map_err(|_| "the daemon is stopping".to_owned())?;
     let number = receiver
         .await

@@ -1,17 +1,23 @@
 //! Opening ledger, journal and pins at the start, and finding out what the process before left.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::super::config::Config;
 use super::super::failure::Failure;
 use super::super::reading;
 use super::books::Books;
+use super::watch::Watch;
+use crate::awareness::{Awareness, Incident};
+use crate::export::notify::{Notifier, Targets};
 use crate::export::records;
+use crate::identity::Registry;
 use crate::kernel::pins::{self, Pins};
 use crate::kernel::{Kernel, LEASE};
 use crate::pipeline::Pipeline;
 use crate::route::{Learned, Saved};
-use crate::store::{self, Journal, Retention, StoreError, Writer};
+use crate::store::{self, Journal, Period, Retention, StoreError, Writer};
+use crate::usage::batch::BaselineRow;
 
 /// What was opened.
 pub struct Opened {
@@ -23,6 +29,8 @@ pub struct Opened {
     path: PathBuf,
     ledger: String,
     routes: Vec<Saved<Learned>>,
+    baselines: Vec<BaselineRow>,
+    incidents: Vec<Incident>,
 }
 
 /// Opens everything. What cannot be opened is said, and observing goes on without it.
@@ -60,6 +68,18 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
     let routes = ledger
         .as_ref()
         .and_then(|ledger| store::routes(ledger).ok());
+    let baselines = ledger
+        .as_ref()
+        .and_then(|ledger| store::baselines(ledger).ok());
+    let now = reading::now();
+    let open = Period {
+        from: now,
+        until: now,
+    };
+    let incidents = ledger
+        .as_ref()
+        .and_then(|ledger| store::incidents(ledger, open).ok())
+        .unwrap_or_default();
     let writer = Writer::start(file, ledger, retention(config))
         .map_err(|error| Failure::support("starting a thread", error))?;
     let id = id.or(known);
@@ -93,10 +113,25 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
         path,
         ledger: id.unwrap_or_default(),
         routes: routes.unwrap_or_default(),
+        baselines: baselines.unwrap_or_default(),
+        // What another version wrote, and this one does not know, stays in the ledger as it is.
+        incidents: incidents
+            .iter()
+            .filter_map(|body| serde_json::from_str(body).ok())
+            .collect(),
     })
 }
 
 impl Opened {
+    /// Awareness, with what it knew before.
+    pub fn watch(&mut self, targets: &Targets, registry: &Arc<Registry>) -> Watch {
+        let mut awareness = Awareness::new(Arc::clone(registry));
+        let baselines = std::mem::take(&mut self.baselines);
+        let incidents = std::mem::take(&mut self.incidents);
+        awareness.restore(baselines, incidents, reading::now());
+        Watch::new(awareness, Notifier::start(targets))
+    }
+
     /// Opens the books, with what the process before left where that is still good.
     pub fn books(self, kernel: &mut Kernel, pipeline: &mut Pipeline) -> Books {
         let pinned = kernel

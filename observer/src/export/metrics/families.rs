@@ -2,11 +2,26 @@
 
 use prometheus::proto::MetricType;
 
+use std::collections::BTreeMap;
+
 use super::Family;
+use crate::awareness::{Rule, Severity};
 use crate::usage::ErrorClass;
 
+/// Counts by rule and severity, zero for each rule at its own: alerts need a series before it rises.
+fn counted(counts: &[((Rule, Severity), u64)]) -> BTreeMap<(Rule, Severity), u64> {
+    let mut sums: BTreeMap<_, _> = Rule::ALL
+        .into_iter()
+        .map(|rule| ((rule, rule.severity()), 0))
+        .collect();
+    for (of, count) in counts {
+        *sums.entry(*of).or_default() += count;
+    }
+    sums
+}
+
 /// Every family of the contract that is counted so far.
-pub(super) static FAMILIES: [Family; 33] = [
+pub(super) static FAMILIES: [Family; 37] = [
     Family {
         name: "http_requests_total",
         kind: MetricType::COUNTER,
@@ -120,6 +135,58 @@ pub(super) static FAMILIES: [Family; 33] = [
                 for (class, ratio) in ErrorClass::ALL.iter().zip(row.error_ratio) {
                     samples.add(&[&row.consumer, class.as_str()], ratio);
                 }
+            }
+        },
+    },
+    Family {
+        name: "error_ratio_baseline",
+        kind: MetricType::GAUGE,
+        labels: &["consumer", "class"],
+        help: "Share of errors that is usual for the consumer.",
+        fill: |samples, from| {
+            for row in &from.awareness.consumers {
+                for (class, ratio) in ErrorClass::ALL.iter().zip(row.baselines) {
+                    samples.add(&[&row.consumer, class.as_str()], ratio);
+                }
+            }
+        },
+    },
+    Family {
+        name: "anomaly_score",
+        kind: MetricType::GAUGE,
+        labels: &["consumer", "rule"],
+        help: "Where the test of a rule stands for the consumer; 1 is an alarm.",
+        fill: |samples, from| {
+            for row in &from.awareness.consumers {
+                for (rule, score) in row.scores {
+                    samples.add(&[&row.consumer, rule.name()], score);
+                }
+            }
+        },
+    },
+    Family {
+        name: "incidents_total",
+        kind: MetricType::COUNTER,
+        labels: &["rule", "severity"],
+        help: "Incidents opened.",
+        fill: |samples, from| {
+            for ((rule, severity), count) in counted(&from.awareness.opened) {
+                samples.count(&[rule.name(), severity.name()], count);
+            }
+        },
+    },
+    Family {
+        name: "incidents_open",
+        kind: MetricType::GAUGE,
+        labels: &["rule", "severity"],
+        help: "Incidents that go on.",
+        fill: |samples, from| {
+            let open = from.awareness.open.iter();
+            let open: Vec<_> = open
+                .map(|incident| ((incident.rule, incident.severity), 1))
+                .collect();
+            for ((rule, severity), count) in counted(&open) {
+                samples.count(&[rule.name(), severity.name()], count);
             }
         },
     },

@@ -1,0 +1,315 @@
+//! `observer incidents` and `observer posture`: what awareness found, read from the ledger, and what is done about it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::cli::{self, IncidentFormat};
+use super::config::{self, Config};
+use super::failure::Failure;
+use super::report::{Cell, Report, time};
+use super::{reading, rules};
+use crate::awareness::{Awareness, Incident, State};
+use crate::export::ocsf;
+use crate::store;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Lists, shows, or does something about incidents.
+///
+/// # Errors
+/// When the ledger cannot be read, there is no such incident, or no daemon to tell.
+pub fn incidents(command: &cli::Incidents) -> Result<ExitCode, Failure> {
+    match command {
+        cli::Incidents::List(arguments) => list(arguments)?,
+        cli::Incidents::Show { id, config, format } => return show(id, config.as_deref(), *format),
+        cli::Incidents::Ack { id, config } => {
+            tell(&rules::load_config(config.as_deref())?, "ack", id, "")?
+        }
+        cli::Incidents::Close {
+            id,
+            config,
+            suppress,
+        } => {
+            let config = rules::load_config(config.as_deref())?;
+            match suppress {
+                None => tell(&config, "close", id, "")?,
+                Some(text) => {
+                    let period = config::Period::parse(text).ok_or_else(|| {
+                        let what =
+                            format_args!("`{}` is no time (write 12h or 7d)", text.escape_debug())
+                                .to_string();
+                        Failure::input("--suppress", what)
+                    })?;
+                    tell(&config, "suppress", id, &period.0.as_secs().to_string())?;
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(arguments: &cli::IncidentList) -> Result<(), Failure> {
+    let config = rules::load_config(arguments.config.as_deref())?;
+    let reading = reading::open(&config, &arguments.period)?;
+    let (incidents, note) = read(&reading)?;
+    let wanted = incidents.into_iter().filter(|incident| {
+        (arguments.all || incident.state.is_open())
+            && arguments
+                .rule
+                .as_ref()
+                .is_none_or(|rule| *rule == incident.rule.name())
+    });
+    let wanted: Vec<Incident> = wanted.collect();
+    let format = match arguments.format {
+        IncidentFormat::Ocsf => {
+            let findings: Vec<_> = wanted.iter().map(ocsf::finding).collect();
+            return super::print(&format!("{:#}\n", serde_json::Value::Array(findings)));
+        }
+        IncidentFormat::Table => cli::Format::Table,
+        IncidentFormat::Json => cli::Format::Json,
+        IncidentFormat::Csv => cli::Format::Csv,
+    };
+    let failed = |error| Failure::input("ledger", error);
+    let coverage = store::coverage(&reading.ledger, reading.period).map_err(failed)?;
+    let text = |text: &str| Cell::Text(text.to_owned());
+    let row = |incident: &Incident| {
+        vec![
+            text(&incident.id),
+            text(incident.severity.name()),
+            text(incident.state.name()),
+            text(incident.rule.name()),
+            text(&incident.subject.id),
+            text(incident.subject.consumer.as_deref().unwrap_or("")),
+            Cell::Text(time(incident.detected_at / SECOND)),
+            text(&incident.statement),
+        ]
+    };
+    let report = Report {
+        from: reading.period.from,
+        to: reading.period.until,
+        completeness: coverage.completeness(),
+        notes: reading.note.into_iter().chain(note).collect(),
+        columns: vec![
+            "id",
+            "severity",
+            "state",
+            "rule",
+            "subject",
+            "consumer",
+            "detected",
+            "statement",
+        ],
+        rows: wanted.iter().map(row).collect(),
+        nothing: if arguments.all {
+            "no incidents in this time"
+        } else {
+            "no incident is open"
+        },
+    };
+    report.print(format)
+}
+
+fn show(
+    id: &str,
+    config: Option<&std::path::Path>,
+    format: cli::ShowFormat,
+) -> Result<ExitCode, Failure> {
+    let config = rules::load_config(config)?;
+    let period = cli::Period {
+        from: "1970-01-01".to_owned(),
+        to: None,
+    };
+    let reading = reading::open(&config, &period)?;
+    let (incidents, _) = read(&reading)?;
+    let mut matching = incidents
+        .iter()
+        .filter(|incident| incident.id.starts_with(id));
+    let (Some(incident), None) = (matching.next(), matching.next()) else {
+        let why = format_args!(
+            "`{}` is the beginning of none, or of several",
+            id.escape_debug()
+        )
+        .to_string();
+        return Err(Failure::input("incident", why));
+    };
+    let value = match format {
+        cli::ShowFormat::Json => ocsf::plain(incident),
+        cli::ShowFormat::Ocsf => ocsf::finding(incident),
+    };
+    super::print(&format!("{value:#}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Incidents of the ledger, and what of it this version cannot read.
+fn read(reading: &reading::Reading) -> Result<(Vec<Incident>, Option<String>), Failure> {
+    let bodies = store::incidents(&reading.ledger, reading.period)
+        .map_err(|error| Failure::input("ledger", error))?;
+    let all = bodies.len();
+    let known: Vec<Incident> = bodies
+        .iter()
+        .filter_map(|body| serde_json::from_str(body).ok())
+        .collect();
+    let unknown = all - known.len();
+    let note = (unknown > 0)
+        .then(|| format!("{unknown} incidents were written by another version and are not shown"));
+    Ok((known, note))
+}
+
+/// Tells the running daemon what somebody does about an incident.
+fn tell(config: &Config, verb: &str, id: &str, more: &str) -> Result<(), Failure> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Failure::input(
+            "incident",
+            format_args!("{why} (is `observer run` running, and are you root or its user?)"),
+        )
+    };
+    let valid = !id.is_empty() && id.len() <= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !valid {
+        let why = format_args!(
+            "`{}` is no id (see `observer incidents list`)",
+            id.escape_debug()
+        )
+        .to_string();
+        return Err(Failure::input("incident", why));
+    }
+    let ask = || {
+        let mut stream = UnixStream::connect(&config.control.socket)?;
+        stream.set_read_timeout(Some(reading::PATIENCE))?;
+        writeln!(stream, "incident {verb} {id} {more}")?;
+        let mut answer = String::new();
+        BufReader::new(&stream).read_line(&mut answer)?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    match ask() {
+        Ok(answer) if answer.trim() == "ok" => Ok(()),
+        Ok(answer) => {
+            let why = answer.trim().trim_start_matches("failed: ").to_owned();
+            Err(Failure::input("incident", why))
+        }
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Prints the posture. False: some route is mixed or open that is not declared public.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn posture(arguments: &cli::Posture) -> Result<bool, Failure> {
+    let config = rules::load_config(arguments.config.as_deref())?;
+    let note = reading::ask(&config.control.socket, "commit all").err();
+    let ledger = reading::ledger(&config)?;
+    let failed = |error| Failure::input("ledger", error);
+    let baselines = store::baselines(&ledger).map_err(failed)?;
+    let mut awareness = Awareness::new(Arc::clone(&rules::registry(&config)?));
+    let now = reading::now();
+    awareness.restore(baselines, Vec::new(), now);
+    let view = awareness.view();
+    let text = |text: &str| Cell::Text(text.to_owned());
+    let when = |second: u64| {
+        if second == 0 {
+            text("")
+        } else {
+            Cell::Text(time(second))
+        }
+    };
+    let (columns, rows): (Vec<&'static str>, Vec<Vec<Cell>>) = if arguments.keys {
+        let row = |key: &crate::awareness::KeyView| {
+            vec![
+                text(&key.consumer),
+                text(&key.key),
+                text(if key.registered {
+                    "registered"
+                } else {
+                    "stranger"
+                }),
+                when(key.first),
+                when(key.last),
+                Cell::Count(now.saturating_sub(key.first) / 86_400),
+                Cell::Count(key.networks as u64),
+                Cell::Count(key.requests),
+            ]
+        };
+        (
+            vec![
+                "consumer",
+                "key",
+                "kind",
+                "first_seen",
+                "last_seen",
+                "age_days",
+                "networks",
+                "requests",
+            ],
+            view.keys.iter().map(row).collect(),
+        )
+    } else {
+        let row = |route: &crate::awareness::RouteView| {
+            vec![
+                text(&route.api),
+                text(&route.route),
+                text(route.posture.name()),
+                Cell::Count(route.access.keyed),
+                Cell::Count(route.access.unkeyed),
+                when(route.access.last_unkeyed),
+            ]
+        };
+        (
+            vec![
+                "api",
+                "route",
+                "posture",
+                "keyed",
+                "unkeyed",
+                "last_unkeyed",
+            ],
+            view.routes.iter().map(row).collect(),
+        )
+    };
+    let bare = view.routes.iter().any(|route| {
+        use crate::awareness::Posture::{Mixed, Open};
+        matches!(route.posture, Mixed | Open)
+    });
+    let mut notes: Vec<String> = note.into_iter().collect();
+    notes.extend(findings(&ledger, now)?);
+    let report = Report {
+        from: view.keys.iter().map(|key| key.first).min().unwrap_or(now),
+        to: now,
+        completeness: 1.0,
+        notes,
+        columns,
+        rows,
+        nothing: "nothing was seen yet",
+    };
+    report.print(arguments.format)?;
+    Ok(!bare)
+}
+
+/// Open findings that belong to a posture, a sentence each.
+fn findings(ledger: &store::Reader, now: u64) -> Result<Vec<String>, Failure> {
+    use crate::awareness::Rule::{
+        CleartextCredential, CredentialInUrl, GatewayBypass, UnkeyedSuccess,
+    };
+    let period = store::Period {
+        from: now,
+        until: now,
+    };
+    let bodies =
+        store::incidents(ledger, period).map_err(|error| Failure::input("ledger", error))?;
+    let open = bodies
+        .iter()
+        .filter_map(|body| serde_json::from_str::<Incident>(body).ok());
+    let mut found: Vec<String> = open
+        .filter(|incident| incident.state != State::Closed)
+        .filter(|incident| {
+            matches!(
+                incident.rule,
+                CleartextCredential | CredentialInUrl | GatewayBypass | UnkeyedSuccess
+            )
+        })
+        .map(|incident| format!("{}: {}", incident.rule.name(), incident.statement))
+        .collect();
+    found.sort_unstable();
+    Ok(found)
+}

@@ -1,0 +1,145 @@
+//! Awareness in the running daemon: fed with every exchange, saved with the books, shown to exporters, told to whom it concerns.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::awareness::{Awareness, Incident};
+use crate::export::State;
+use crate::export::notify::Notifier;
+use crate::identity::Registry;
+use crate::usage::Call;
+use crate::usage::batch::{Batch, IncidentRow};
+
+/// How often baselines that changed go to the ledger.
+const SAVE: Duration = Duration::from_secs(300);
+/// How often exporters get a new view while nothing happens.
+const SHOW: Duration = Duration::from_secs(2);
+const SECOND: u64 = 1_000_000_000;
+
+/// What somebody does about an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// They know of it.
+    Acknowledge,
+    /// It is over.
+    Close,
+    /// It is over, and not to come again for so many seconds.
+    Suppress(u64),
+}
+
+/// Awareness, and what is done with it.
+pub struct Watch {
+    awareness: Awareness,
+    notifier: Notifier,
+    saved: Instant,
+    shown: Option<Instant>,
+}
+
+impl Watch {
+    /// Goes on from what was kept.
+    pub fn new(awareness: Awareness, notifier: Notifier) -> Self {
+        Self {
+            awareness,
+            notifier,
+            saved: Instant::now(),
+            shown: None,
+        }
+    }
+
+    /// Takes one exchange.
+    #[inline]
+    pub fn observe(&mut self, call: &Call) {
+        self.awareness.observe(call);
+    }
+
+    /// Takes a new registry.
+    pub fn reload(&mut self, registry: Arc<Registry>) {
+        self.awareness.reload(registry);
+    }
+
+    /// Lets time pass up to `now` (nanoseconds since 1970 in UTC), and tells what happened.
+    pub fn round(&mut self, now: u64, completeness: f64, batch: &mut Batch, state: &State) {
+        self.awareness.tick(now / SECOND, completeness);
+        let happened = self.tell(batch);
+        let due = self.shown.is_none_or(|shown| shown.elapsed() >= SHOW);
+        if happened || due {
+            self.shown = Some(Instant::now());
+            state.set_awareness(self.awareness.view());
+        }
+        if self.saved.elapsed() >= SAVE {
+            self.save(batch);
+        }
+    }
+
+    /// What a bound refused: stage, reason, count.
+    pub fn dropped(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let told = self.notifier.dropped().into_iter();
+        let kept = self.awareness.refused().into_iter();
+        told.map(|(reason, count)| ("notify", reason, count))
+            .chain(kept.map(|(reason, count)| ("awareness", reason, count)))
+    }
+
+    /// Hands baselines that changed to the ledger.
+    pub fn save(&mut self, batch: &mut Batch) {
+        self.saved = Instant::now();
+        batch.baselines(self.awareness.save());
+    }
+
+    /// Does something about an incident. False: none of that id is open.
+    pub fn act(
+        &mut self,
+        id: &str,
+        deed: &Deed,
+        now: u64,
+        batch: &mut Batch,
+        state: &State,
+    ) -> bool {
+        let done = match deed {
+            Deed::Acknowledge => self.awareness.acknowledge(id),
+            Deed::Close => self.awareness.close(id, None),
+            Deed::Suppress(seconds) => {
+                let until = now.saturating_add(seconds.saturating_mul(SECOND));
+                self.awareness.close(id, Some(until))
+            }
+        };
+        self.tell(batch);
+        state.set_awareness(self.awareness.view());
+        done
+    }
+
+    fn tell(&mut self, batch: &mut Batch) -> bool {
+        let changes = self.awareness.take_changes();
+        for incident in &changes {
+            batch.incident(row(incident));
+            // The log is for whoever has nothing else yet.
+            match incident.state.is_open() {
+                true => tracing::warn!(
+                    "{} {}: {}",
+                    incident.severity.name(),
+                    incident.rule.name(),
+                    incident.statement
+                ),
+                false => tracing::info!(
+                    "{} {} of {}",
+                    incident.rule.name(),
+                    incident.state.name(),
+                    incident.subject.words()
+                ),
+            }
+            self.notifier.notify(incident);
+        }
+        !changes.is_empty()
+    }
+}
+
+fn row(incident: &Incident) -> IncidentRow {
+    IncidentRow {
+        id: incident.id.clone(),
+        rule: Cow::Borrowed(incident.rule.name()),
+        state: Cow::Borrowed(incident.state.name()),
+        detected: incident.detected_at / SECOND,
+        // It holds texts and finite numbers only.
+        body: serde_json::to_string(incident).unwrap_or_default(),
+    }
+}
