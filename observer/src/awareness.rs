@@ -21,6 +21,7 @@ mod season;
 mod sequence;
 mod size;
 mod source;
+pub mod stream;
 mod table;
 mod tail;
 mod view;
