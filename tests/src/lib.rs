@@ -13,6 +13,7 @@ pub mod flood;
 pub mod frames;
 pub mod haproxy;
 pub mod metrics;
+pub mod nab;
 pub mod namespace;
 pub mod nginx;
 pub mod oracle;
