@@ -256,31 +256,6 @@ pub fn coverage(ledger: &Connection, period: Period) -> Result<Coverage, rusqlit
     Ok(coverage)
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// Every minute of a period lies in one piece, and nothing else does.
-        #[test]
-        fn pieces_make_up_the_period(from in 0_u64..500_000, minutes in 0_u64..10_000) {
-            let period = Period { from: from * 60, until: (from + minutes) * 60 };
-            let mut pieces = period.pieces();
-            pieces.sort_by_key(|(_, _, piece)| piece.from);
-            let mut at = period.from;
-            for (_, step, piece) in pieces {
-                prop_assert_eq!(piece.from, at);
-                prop_assert!(piece.from < piece.until);
-                prop_assert_eq!((piece.from % step, piece.until % step), (0, 0));
-                at = piece.until;
-            }
-            prop_assert_eq!(at, period.until);
-        }
-    }
-}
-
 /// Incidents that were detected in a period, and those that are open, as JSON, the newest first.
 ///
 /// # Errors
@@ -308,4 +283,29 @@ pub fn baselines(ledger: &Connection) -> Result<Vec<BaselineRow>, rusqlite::Erro
         })
     };
     query.query_map([], row)?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Every minute of a period lies in one piece, and nothing else does.
+        #[test]
+        fn pieces_make_up_the_period(from in 0_u64..500_000, minutes in 0_u64..10_000) {
+            let period = Period { from: from * 60, until: (from + minutes) * 60 };
+            let mut pieces = period.pieces();
+            pieces.sort_by_key(|(_, _, piece)| piece.from);
+            let mut at = period.from;
+            for (_, step, piece) in pieces {
+                prop_assert_eq!(piece.from, at);
+                prop_assert!(piece.from < piece.until);
+                prop_assert_eq!((piece.from % step, piece.until % step), (0, 0));
+                at = piece.until;
+            }
+            prop_assert_eq!(at, period.until);
+        }
+    }
 }

@@ -60,6 +60,7 @@ impl Capture {
     ///
     /// # Errors
     /// When the kernel side lacks a map.
+    #[expect(clippy::too_many_arguments, reason = "everything that observing needs")]
     pub fn new(
         mut kernel: Kernel,
         pipeline: Pipeline,
