@@ -136,6 +136,12 @@ impl Recent {
         self.0.add(time, counts);
     }
 
+    /// Requests at `time`.
+    fn requests(&self, time: u64) -> u64 {
+        let [requests, ..] = self.0.sums(time);
+        requests
+    }
+
     /// Errors of a class and requests at `time`.
     fn of(&self, class: Class, time: u64) -> (u32, u32) {
         let sums = self.0.sums(time);
@@ -205,6 +211,8 @@ pub struct Awareness {
     signatures: [HashMap<u64, (u32, u64)>; 2],
     /// What a rule said lately, and when (seconds since 1970): it need not say so for every exchange.
     said: HashMap<(Rule, u64), u64>,
+    /// Networks that an incident is about, and since when (nanoseconds since 1970).
+    blamed: HashMap<u32, u64>,
     host: Host,
     tails: Tails,
     priors: Priors,
@@ -266,6 +274,7 @@ impl Awareness {
             sources: Table::new(SOURCES),
             signatures: Default::default(),
             said: HashMap::new(),
+            blamed: HashMap::new(),
             host: Host::default(),
             tails: Tails::default(),
             priors: Priors::default(),
@@ -463,7 +472,7 @@ impl Awareness {
         if !seen.verified {
             return;
         }
-        key.came_from(seen.network);
+        let shared = key.came_from(seen.network, seen.second);
         let age = seen.minute.saturating_sub(key.born);
         if let Some(new) = key.networks.observe(seen.network, minute, seen.success)
             && new.known > 0
@@ -476,6 +485,9 @@ impl Awareness {
         let route = hash(call.route.as_bytes()) ^ hash(call.api.as_bytes());
         let new_route = key.routes.observe(route, minute, seen.success);
         key.brought(seen, new_agent, new_route);
+        if let (Some(networks), Some(number)) = (shared, seen.key) {
+            self.tell_shared(number, networks, seen);
+        }
     }
 
     fn update_errors(&mut self, call: &Call, seen: &Seen) {
@@ -483,6 +495,8 @@ impl Awareness {
         let counts = |class: Class| class == Class::Server || seen.verified;
         let class = seen.class;
         let mut proven: [Option<(cause::Who, Class)>; 2 * CLASSES] = [None; 2 * CLASSES];
+        // Callers differ in what is usual for them, and which of them call changes with the hour.
+        let mut own = [0.0; CLASSES];
         let mut slot = proven.iter_mut();
         let mut prove = |who, class| {
             if let Some(slot) = slot.next() {
@@ -495,8 +509,14 @@ impl Awareness {
         {
             key.recent
                 .add(class.filter(|class| counts(*class)), seen.time);
-            for (one, sequence) in Class::ALL.into_iter().zip(&mut key.classes) {
+            for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut key.classes).zip(&mut own)
+            {
                 let hit = class == Some(one);
+                *own = if one == Class::Server {
+                    0.0
+                } else {
+                    sequence.null()
+                };
                 if (seen.verified || (hit && one == Class::Server))
                     && sequence.observe(hit, seen.time)
                 {
@@ -516,9 +536,9 @@ impl Awareness {
             place
                 .recent
                 .add(class.filter(|class| counts(*class)), seen.time);
-            for (one, sequence) in Class::ALL.into_iter().zip(&mut place.classes) {
+            for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut place.classes).zip(own) {
                 if (seen.verified || one == Class::Server)
-                    && sequence.observe(class == Some(one), seen.time)
+                    && sequence.observe_of(class == Some(one), seen.time, own)
                 {
                     prove(cause::Who::Place(seen.place), one);
                 }
@@ -541,9 +561,9 @@ impl Awareness {
         host.requests += 1;
         host.recent
             .add(class.filter(|class| counts(*class)), seen.time);
-        for (one, sequence) in Class::ALL.into_iter().zip(&mut host.classes) {
+        for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut host.classes).zip(own) {
             if (seen.verified || one == Class::Server)
-                && sequence.observe(class == Some(one), seen.time)
+                && sequence.observe_of(class == Some(one), seen.time, own)
             {
                 prove(cause::Who::Host, one);
             }

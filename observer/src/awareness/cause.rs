@@ -112,7 +112,9 @@ impl Awareness {
                 let Some((place, share)) = errors.and_then(|errors| errors.top()) else {
                     return who;
                 };
-                if self.others_at_large(key, class, time) == Others::Affected {
+                if self.host_is_suspicious(class)
+                    && self.others_at_large(key, class, time) == Others::Affected
+                {
                     return self.where_most_fails(class);
                 }
                 // A key that fails everywhere is not explained by one of the places.
@@ -133,10 +135,11 @@ impl Awareness {
                     .and_then(|place| place.errors.get(index));
                 match errors.and_then(|errors| errors.top()) {
                     Some((key, share)) if share >= MOST => self.cause(Who::Key(key), class, time),
-                    _ => match self.where_most_fails(class) {
+                    _ if self.host_is_suspicious(class) => match self.where_most_fails(class) {
                         Who::Host => Who::Host,
                         _ => who,
                     },
+                    _ => who,
                 }
             }
             Who::Host => match self.host.keys.get(index).and_then(|errors| errors.top()) {
@@ -158,6 +161,12 @@ impl Awareness {
             Some((place, _)) if self.fails_alone(place, class) => Who::Place(place),
             _ => Who::Host,
         }
+    }
+
+    /// Whether errors are more than usual in all traffic together.
+    fn host_is_suspicious(&self, class: Class) -> bool {
+        let sequence = self.host.classes.get(class as usize);
+        sequence.is_some_and(|sequence| sequence.is_alarmed() || sequence.level() >= 0.5)
     }
 
     /// Whether no other route has an alarm or is close to one.

@@ -310,6 +310,37 @@ impl Awareness {
         }
     }
 
+    /// A key that several networks use in turn.
+    pub(super) fn tell_shared(&mut self, number: u32, networks: usize, seen: &Seen) {
+        let Some(key) = self.keys.get_mut(number) else {
+            return;
+        };
+        key.newcomer = None;
+        let subject = key.subject();
+        let usual = f64::from(key.usual_networks);
+        let statement = format!(
+            "{}: {networks} networks take turns in its requests, three times in a row; {usual:.1} are usual",
+            subject.words()
+        );
+        let rule = Rule::KeySharing;
+        self.book.settle(Rule::NewNetwork, &subject);
+        let finding = Finding {
+            rule,
+            severity: rule.severity(),
+            subject,
+            statement,
+            evidence: Evidence {
+                seen: networks as f64,
+                baseline: usual,
+                since: seen.time,
+                until: seen.time,
+                ..Evidence::default()
+            },
+            confidence: 0.9,
+        };
+        self.raise(finding, seen.time);
+    }
+
     /// What one network does, whoever it says it is.
     fn by_source(&mut self, call: &Call, seen: &Seen) {
         let Some(source) = seen.source.and_then(|number| self.sources.get_mut(number)) else {
@@ -356,6 +387,12 @@ impl Awareness {
             )
         {
             return;
+        }
+        if rule == Rule::RateLimitEvasion {
+            if self.blamed.len() >= SAID {
+                self.blamed.clear();
+            }
+            self.blamed.insert(seen.network, seen.time);
         }
         self.raise(finding, seen.time);
     }

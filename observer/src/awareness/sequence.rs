@@ -92,6 +92,29 @@ impl Sequence {
         self.step(hit, time)
     }
 
+    /// As [`Sequence::observe`], of a caller whose own null rate is `own`: who always had more such events proves nothing by
+    /// having them again.
+    #[inline]
+    pub fn observe_of(&mut self, hit: bool, time: u64, own: f64) -> bool {
+        if own <= 1.2 * self.design.null {
+            return self.observe(hit, time);
+        }
+        self.pending.1 += 1;
+        self.pending.0 += u32::from(hit);
+        if !hit && self.scores == [0.0; 2] {
+            return false;
+        }
+        let usual = std::mem::replace(&mut self.design.steps, steps(own).1);
+        let proven = self.step(hit, time);
+        self.design.steps = usual;
+        proven
+    }
+
+    /// The rate that has to be exceeded.
+    pub fn null(&self) -> f64 {
+        self.design.null
+    }
+
     fn step(&mut self, hit: bool, time: u64) -> bool {
         if self.scores == [0.0; 2] {
             self.run = Run {
@@ -221,17 +244,7 @@ impl Design {
         // However slowly it comes: more than twice what the anchor knows is not usual.
         let mean = usual.mean.min(DRIFT * anchor.mean + DRIFT_FLOOR);
         let null = (mean + DEVIATIONS * usual.deviation + FLOOR).min(0.9);
-        let room = 1.0 - null;
-        let far = |rate: f64| rate.min(null + 0.8 * room);
-        let alternatives = [
-            far((3.0 * null).max(null + 0.05)),
-            far((10.0 * null).max(0.3)),
-        ];
-        let steps = alternatives.map(|rate| {
-            let up = (rate / null).ln();
-            let down = ((1.0 - rate) / (1.0 - null)).ln();
-            (up as f32, down as f32)
-        });
+        let (alternatives, steps) = steps(null);
         Self {
             steps,
             limit: odds.max(1_000.0).ln() as f32,
@@ -240,6 +253,22 @@ impl Design {
             belief: (mean, usual.deviation),
         }
     }
+}
+
+/// The two alternatives to a null rate, and what a hit and a miss add for either.
+fn steps(null: f64) -> ([f64; 2], [(f32, f32); 2]) {
+    let room = 1.0 - null;
+    let far = |rate: f64| rate.min(null + 0.8 * room);
+    let alternatives = [
+        far((3.0 * null).max(null + 0.05)),
+        far((10.0 * null).max(0.3)),
+    ];
+    let steps = alternatives.map(|rate| {
+        let up = (rate / null).ln();
+        let down = ((1.0 - rate) / (1.0 - null)).ln();
+        (up as f32, down as f32)
+    });
+    (alternatives, steps)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use super::traffic::{Credential, Request, Way};
 pub struct Wire {
     pipeline: Pipeline,
     awareness: Awareness,
-    connections: HashMap<(String, Way), Connection>,
+    connections: HashMap<(String, Way, u16), Connection>,
     calls: Vec<Call>,
     exchanges: u64,
     nanoseconds: u64,
@@ -33,6 +33,8 @@ struct Connection {
     client_high: bool,
     interface: u32,
     birth: u64,
+    /// Nanoseconds since 1970.
+    last: u64,
     /// Stream offsets of the client's and the server's next byte.
     next: [u64; 2],
 }
@@ -58,6 +60,8 @@ impl Host for ThisHost {
     }
 }
 
+/// Nanoseconds after which an idle connection is not used again.
+const KEPT_ALIVE: u64 = 300_000_000_000;
 /// Calls that are handed to awareness at a time, so that measuring costs little of what is measured.
 const BATCH: usize = 1_024;
 
@@ -127,17 +131,18 @@ impl Wire {
 
     fn segment(&mut self, request: &Request, from_client: bool, head: &[u8], body: u64, time: u64) {
         let count = self.connections.len();
-        let name = (request.client.clone(), request.way.clone());
+        let name = (request.client.clone(), request.way.clone(), request.port);
         let connection = self
             .connections
             .entry(name)
             .or_insert_with(|| Connection::new(request, count));
+        let first = from_client && time > connection.last + KEPT_ALIVE;
+        if first {
+            (connection.birth, connection.next) = (time, [ORIGIN; 2]);
+        }
+        connection.last = time.max(connection.last);
         let next = &mut connection.next[usize::from(!from_client)];
         let high = connection.client_high == from_client;
-        let first = connection.birth == 0;
-        if first {
-            connection.birth = time;
-        }
         // Bodies are not copied, and longer than any segment.
         for (offset, length, payload) in [
             (*next, head.len() as u64, head),
@@ -212,13 +217,14 @@ impl Connection {
         };
         let (flow, client_high) = FlowKey::new(
             address(SocketAddr::new(peer, port)),
-            address(SocketAddr::new(IpAddr::from(server), 8080)),
+            address(SocketAddr::new(IpAddr::from(server), request.port)),
         );
         Self {
             flow,
             client_high,
             interface: if request.way == Way::Proxy { 1 } else { 2 },
             birth: 0,
+            last: 0,
             next: [ORIGIN; 2],
         }
     }
@@ -227,7 +233,7 @@ impl Connection {
 fn head(request: &Request) -> String {
     let mut head = String::with_capacity(320);
     let (query, key) = match &request.credential {
-        Credential::Query(key) => (format!("?api_key={key}"), None),
+        Credential::Query(parameter, key) => (format!("?{parameter}={key}"), None),
         Credential::Key(key) | Credential::Signed(key, _) => (String::new(), Some(key)),
         Credential::None | Credential::Basic(_) => (String::new(), None),
     };
