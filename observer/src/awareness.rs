@@ -195,6 +195,8 @@ struct Seen {
     success: bool,
     key: Option<u32>,
     place: u32,
+    /// Hash of the route, the same in every process.
+    route: u32,
     source: Option<u32>,
     /// The application accepted this key from this network, now or before.
     verified: bool,
@@ -321,9 +323,11 @@ impl Awareness {
             success,
             key: None,
             place: self.place(call, second / MINUTE),
+            route: 0,
             source: None,
             verified: false,
         };
+        seen.route = self.places.get(seen.place).map_or(0, |place| place.hash);
         seen.key = self.key(call, &seen);
         seen.source = self.source(&seen);
         self.update_key(call, &mut seen);
@@ -379,6 +383,7 @@ impl Awareness {
             born: minute,
             last: minute,
             changed: true,
+            hash: hash(call.route.as_bytes()) ^ hash(call.api.as_bytes()),
             ..Place::default()
         };
         let names = Names(Arc::clone(&call.api), Arc::clone(&call.route));
@@ -482,8 +487,7 @@ impl Awareness {
         }
         let agent = call.traits.agent;
         let new_agent = key.agents.observe(agent, minute, seen.success);
-        let route = hash(call.route.as_bytes()) ^ hash(call.api.as_bytes());
-        let new_route = key.routes.observe(route, minute, seen.success);
+        let new_route = key.routes.observe(seen.route, minute, seen.success);
         key.brought(seen, new_agent, new_route);
         if let (Some(networks), Some(number)) = (shared, seen.key) {
             self.tell_shared(number, networks, seen);

@@ -29,6 +29,8 @@ const SAID: usize = 16_384;
 /// Requests for objects before it is known which are new to a key, and minutes that a key has to be known for.
 const OBJECTS: f64 = 200.0;
 const AGE: u64 = 24 * 60;
+/// Objects that are new to a key, one after the other, before it is worth telling.
+const LEAST: u32 = 15;
 /// Seconds of getting to know the networks of a host.
 const LEARNING: u64 = 3600;
 
@@ -255,7 +257,10 @@ impl Awareness {
         let proven = key.unknown_objects.observe(new, seen.time);
         let walk = key.objects.walk_so_far();
         let age = seen.minute.saturating_sub(key.born);
-        let proven = proven && age >= AGE && key.unknown_objects.learned().1 >= OBJECTS;
+        let proven = proven
+            && age >= AGE
+            && key.unknown_objects.learned().1 >= OBJECTS
+            && key.unknown_objects.proof().run.hits >= LEAST;
         let sequential = walk.is_sequential() && age >= 60;
         if !sequential && !proven {
             return;

@@ -201,6 +201,9 @@ pub struct Newcomer {
     pub agent: bool,
 }
 
+/// Requests of a minute after which the tests are worked out again at once, and minutes after which they are anyway.
+const BUSY: u32 = 30;
+const EACH: u64 = 8;
 /// Networks of a stretch that are told apart.
 const NETWORKS: usize = 16;
 /// Requests of a stretch.
@@ -256,8 +259,13 @@ impl Key {
         }
     }
 
-    /// Works out the tests for the next minute.
+    /// Works out the tests for the next minute, where there was enough to change them.
     pub fn settle(&mut self, priors: &[Prior; CLASSES], objects: Prior, minute: u64, odds: f64) {
+        let busy = self.minute.requests >= BUSY;
+        let turn = (minute ^ self.born).is_multiple_of(EACH) || self.exchanges == 0;
+        if !busy && !turn {
+            return;
+        }
         let odds = self.per_day(minute).max(100.0) * odds;
         for (sequence, prior) in self.classes.iter_mut().zip(priors) {
             sequence.settle(*prior, odds);

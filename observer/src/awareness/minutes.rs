@@ -19,13 +19,15 @@ const SURGE: u8 = 3;
 /// Below this share of certain exchanges, fewer requests may be the observer's own loss.
 const COMPLETE: f64 = 0.99;
 /// Minutes that a new network is looked at before it is told.
-const PATIENCE: u64 = 2;
+const PATIENCE: u64 = 30;
 /// Minutes in which what else is new counts.
 const LEAK: u64 = 15;
+/// Chance of a new network from which on something else that is new does not make it a leak.
+const RARE: f64 = 0.01;
 /// Minutes for which what a network is blamed for explains its keys.
 const ECHO: u64 = 60;
 /// Keys on new networks at the same time that are a common move.
-const MOVE: usize = 5;
+const MOVE: usize = 4;
 /// Evaluations between two false alarms of all volumes: minutes of a day, days of a key.
 const EACH: f64 = 1_440.0 * 4_000.0;
 /// The same for sizes, of which minutes with requests are fewer.
@@ -84,9 +86,13 @@ impl Awareness {
                 continue;
             }
             key.settle(priors, self.priors.objects, minute, KEY_DAYS);
-            let found = key
-                .volume
-                .close(minute, f64::from(requests), common, volume);
+            // All that have no key are anybody: how many they are says nothing of one of them.
+            let found = if key.id.is_empty() {
+                Minute::default()
+            } else {
+                key.volume
+                    .close(minute, f64::from(requests), common, volume)
+            };
             if let Some(score) = found
                 .score
                 .filter(|_| found.above.is_none() && found.below.is_none())
@@ -307,8 +313,8 @@ impl Awareness {
             .iter()
             .filter(|(other, one)| *other != number && one.consumer == key.consumer);
         let requests: u64 = others.map(|(_, one)| one.recent.requests(time)).sum();
-        // Half of what is missing in five minutes.
-        requests as f64 * below.minutes as f64 / 5.0 >= 0.5 * below.expected
+        // A fifth of what is missing, in five minutes: what comes now may be less than usual besides.
+        requests as f64 * below.minutes as f64 / 5.0 >= 0.2 * below.expected
     }
 
     /// Whether the network on which a key is new is the subject of an incident of its own.
@@ -331,7 +337,7 @@ impl Awareness {
         }
         let milliseconds = |microseconds: f64| microseconds / 1_000.0;
         let statement = format!(
-            "{}: requests took {:.1} ms in the mean of {} where {:.1} +- {:.1} ms are usual; score {:.2} > {SLOW_SCORE}",
+            "{}: requests took {:.1} ms in the mean of {} where {:.1} to {:.1} ms are usual; score {:.2} > {SLOW_SCORE}",
             subject.words(),
             milliseconds(slow.took),
             slow.requests,
@@ -347,7 +353,7 @@ impl Awareness {
             evidence: Evidence {
                 seen: slow.took,
                 baseline: slow.usual.0,
-                deviation: slow.usual.1,
+                deviation: slow.usual.1 - slow.usual.0,
                 score: slow.score,
                 limit: SLOW_SCORE,
                 since: time - MINUTE * SECOND,
@@ -395,10 +401,9 @@ impl Awareness {
         let Some(key) = key.and_then(|number| self.keys.get(number)) else {
             return false;
         };
-        let Some(newcomer) = key
-            .newcomer
-            .filter(|new| time.saturating_sub(new.since) <= LEAK * MINUTE * SECOND)
-        else {
+        let Some(newcomer) = key.newcomer.filter(|new| {
+            time.saturating_sub(new.since) <= LEAK * MINUTE * SECOND && new.chance < RARE
+        }) else {
             return false;
         };
         let subject = key.subject();
@@ -428,7 +433,7 @@ impl Awareness {
 
     /// Tells of keys on new networks, once it is clear that it is no common move.
     fn tell_newcomers(&mut self, time: u64) {
-        let fresh = |since: u64| time.saturating_sub(since) <= LEAK * MINUTE * SECOND;
+        let fresh = |since: u64| time.saturating_sub(since) <= ECHO * MINUTE * SECOND;
         let moving = self
             .keys
             .iter()
@@ -441,9 +446,7 @@ impl Awareness {
                 continue;
             };
             if !fresh(new.since) {
-                if time.saturating_sub(new.since) > ECHO * MINUTE * SECOND {
-                    key.newcomer = None;
-                }
+                key.newcomer = None;
                 continue;
             }
             if self.blamed.contains_key(&new.network) {

@@ -10,14 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use super::beta::{Belief, Beta, Prior};
 
-/// Half-life of the baseline and of its anchor: minutes with traffic.
-const HALF_LIFE: [f32; 2] = [24.0 * 60.0, 7.0 * 24.0 * 60.0];
+/// What the baseline and its anchor keep of their weight over a minute with traffic: half of it for a day and for a week.
+const KEEP: [f32; 2] = [0.999_518_8, 0.999_931_2];
 /// The null rate is this many standard deviations above the mean.
 const DEVIATIONS: f64 = 3.0;
 /// And this much, so that a rate of nothing can be tested at all.
 const FLOOR: f64 = 0.003;
 /// Share of the limit above which nothing is learned.
 const SUSPICIOUS: f32 = 0.25;
+/// Seconds of the window that says whether an alarm is over.
+const WINDOW: u64 = 300;
 /// How many times its anchor, and how much more, a baseline may be.
 const DRIFT: f64 = 2.0;
 const DRIFT_FLOOR: f64 = 0.02;
@@ -187,7 +189,8 @@ impl Sequence {
     /// Whether what came lately is usual again: ends an alarm. `recent`: events and exchanges of the trailing window.
     /// Returns whether an alarm has ended.
     pub fn calm(&mut self, recent: (u32, u32), now: u64) -> bool {
-        if self.alarmed == 0 {
+        // The window still holds what was before.
+        if self.alarmed == 0 || now < self.alarmed + WINDOW {
             return false;
         }
         let (hits, trials) = recent;
@@ -227,7 +230,7 @@ impl Sequence {
                 .iter()
                 .any(|score| *score > SUSPICIOUS * self.design.limit);
         if trials > 0 && !(suspicious && self.design.limit > 0.0) {
-            let [fast, slow] = HALF_LIFE.map(|minutes| (-std::f32::consts::LN_2 / minutes).exp());
+            let [fast, slow] = KEEP;
             self.baseline.learn(hits, trials, fast);
             self.anchor.learn(hits, trials, slow);
         }
@@ -318,8 +321,9 @@ mod tests {
         sequence.pending = (300, 600);
         sequence.settle(PRIOR, ODDS);
         assert!((sequence.baseline() - before).abs() < 1e-9);
-        assert!(!sequence.calm((200, 600), 2), "still three in ten");
-        assert!(sequence.calm((10, 600), 3));
+        assert!(!sequence.calm((10, 600), 200), "too early to say");
+        assert!(!sequence.calm((200, 600), 301), "still three in ten");
+        assert!(sequence.calm((10, 600), 302));
         assert_eq!(sequence.level(), 0.0);
     }
 

@@ -55,7 +55,7 @@ pub struct Minute {
     pub above: Option<Residual>,
     /// The scale that is farthest below.
     pub below: Option<Residual>,
-    /// On the shortest scale, for the tail of all.
+    /// The farthest of all scales, for the tail of all.
     pub score: Option<f64>,
 }
 
@@ -114,9 +114,8 @@ impl Volume {
             let Some(residual) = self.residual(minutes, index) else {
                 continue;
             };
-            if index == 0 {
-                found.score = Some(residual.score.abs());
-            }
+            let size = residual.score.abs();
+            found.score = Some(found.score.map_or(size, |score| score.max(size)));
             if is_surge(&residual, limit) && farther(residual, found.above) {
                 found.above = Some(residual);
             }

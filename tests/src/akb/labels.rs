@@ -5,6 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::population::{EXPIRED, FORMER, Population, REVOKED};
+use super::traffic::TICK;
 use super::{BEGIN, Size};
 
 /// What happens.
@@ -360,8 +361,8 @@ pub fn plant(seed: u64, size: Size, population: &Population) -> Vec<Label> {
                     let label = Label {
                         class,
                         strength: *strength,
-                        from,
-                        until: from + length,
+                        from: from / TICK * TICK,
+                        until: from / TICK * TICK + length,
                         who: random.random_range(0..clients),
                         route: random.random_range(0..24),
                     };

@@ -279,7 +279,7 @@ impl<'a> Traffic<'a> {
             }
             Objects::Random => random.random_range(2_000_000..9_000_000),
             Objects::All => {
-                state.next_object = (state.next_object + 1) % client.objects.1;
+                state.next_object = (state.next_object + 1) % (client.objects.1 / 4).max(1);
                 client.objects.0 + 7 * state.next_object
             }
             Objects::Own if random.random_bool(client.curious) => {

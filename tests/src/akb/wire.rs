@@ -1,6 +1,6 @@
 //! From requests to segments, through the pipeline, to awareness: nothing is handed over but bytes and times.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub struct Wire {
     calls: Vec<Call>,
     exchanges: u64,
     nanoseconds: u64,
+    known: HashSet<Arc<str>>,
 }
 
 struct Connection {
@@ -95,6 +96,7 @@ impl Wire {
             calls: Vec::new(),
             exchanges: 0,
             nanoseconds: 0,
+            known: HashSet::new(),
         }
     }
 
@@ -190,11 +192,12 @@ impl Wire {
         self.awareness.tick(second, 1.0);
         self.nanoseconds += begun.elapsed().as_nanos() as u64;
         let changes = self.awareness.take_changes();
-        opened.extend(
-            changes
-                .into_iter()
-                .filter(|incident| incident.state == State::Open),
-        );
+        // One that goes on, gets worse or comes again is no new one.
+        let known = &mut self.known;
+        let new = |incident: &Incident| {
+            incident.state == State::Open && known.insert(incident.id.clone())
+        };
+        opened.extend(changes.into_iter().filter(new));
     }
 }
 
