@@ -29,7 +29,7 @@ mod volume;
 
 use std::sync::Arc;
 
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::{Equivalent, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Registry;
@@ -68,7 +68,7 @@ const KEY_DAYS: f64 = 4_000.0 * 8.0;
 const CLASSES: usize = 4;
 
 /// What kind of error an exchange is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 enum Class {
     /// 4xx but 401, 403 and 429, and what is malformed.
     Client,
@@ -213,6 +213,8 @@ pub struct Awareness {
     signatures: [HashMap<u64, (u32, u64)>; 2],
     /// What a rule said lately, and when (seconds since 1970): it need not say so for every exchange.
     said: HashMap<(Rule, u64), u64>,
+    /// Sequences with an alarm that holds.
+    alarmed: HashSet<(cause::Who, Class)>,
     /// Networks that an incident is about, and since when (nanoseconds since 1970).
     blamed: HashMap<u32, u64>,
     host: Host,
@@ -276,6 +278,7 @@ impl Awareness {
             sources: Table::new(SOURCES),
             signatures: Default::default(),
             said: HashMap::new(),
+            alarmed: HashSet::new(),
             blamed: HashMap::new(),
             host: Host::default(),
             tails: Tails::default(),
@@ -499,8 +502,9 @@ impl Awareness {
         let counts = |class: Class| class == Class::Server || seen.verified;
         let class = seen.class;
         let mut proven: [Option<(cause::Who, Class)>; 2 * CLASSES] = [None; 2 * CLASSES];
-        // Callers differ in what is usual for them, and which of them call changes with the hour.
-        let mut own = [0.0; CLASSES];
+        // Callers differ in what is usual for them, and which of them call changes with the hour. What a caller is blamed for
+        // already says nothing of anybody else.
+        let mut own = [Some(0.0); CLASSES];
         let mut slot = proven.iter_mut();
         let mut prove = |who, class| {
             if let Some(slot) = slot.next() {
@@ -516,10 +520,10 @@ impl Awareness {
             for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut key.classes).zip(&mut own)
             {
                 let hit = class == Some(one);
-                *own = if one == Class::Server {
-                    0.0
-                } else {
-                    sequence.null()
+                *own = match one {
+                    _ if sequence.is_alarmed() => None,
+                    Class::Server => Some(0.0),
+                    _ => Some(sequence.null()),
                 };
                 if (seen.verified || (hit && one == Class::Server))
                     && sequence.observe(hit, seen.time)
@@ -530,7 +534,7 @@ impl Awareness {
             if let Some(class) = class.filter(|class| counts(*class))
                 && let Some(shares) = key.errors.get_mut(class as usize)
             {
-                shares.add(seen.place);
+                shares.add(seen.place, seen.second);
             }
         }
         if let Some(place) = self.places.get_mut(seen.place) {
@@ -542,17 +546,18 @@ impl Awareness {
                 .add(class.filter(|class| counts(*class)), seen.time);
             for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut place.classes).zip(own) {
                 if (seen.verified || one == Class::Server)
-                    && sequence.observe_of(class == Some(one), seen.time, own)
+                    && own
+                        .is_some_and(|own| sequence.observe_of(class == Some(one), seen.time, own))
                 {
                     prove(cause::Who::Place(seen.place), one);
                 }
             }
             if let Some(key) = seen.key {
-                place.callers.add(key);
+                place.callers.add(key, seen.second);
                 if let Some(class) = class.filter(|class| counts(*class))
                     && let Some(shares) = place.errors.get_mut(class as usize)
                 {
-                    shares.add(key);
+                    shares.add(key, seen.second);
                 }
             }
             if seen.success && call.status != Some(101) {
@@ -567,17 +572,17 @@ impl Awareness {
             .add(class.filter(|class| counts(*class)), seen.time);
         for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut host.classes).zip(own) {
             if (seen.verified || one == Class::Server)
-                && sequence.observe_of(class == Some(one), seen.time, own)
+                && own.is_some_and(|own| sequence.observe_of(class == Some(one), seen.time, own))
             {
                 prove(cause::Who::Host, one);
             }
         }
         if let Some(class) = class.filter(|class| counts(*class)) {
             if let (Some(shares), Some(key)) = (host.keys.get_mut(class as usize), seen.key) {
-                shares.add(key);
+                shares.add(key, seen.second);
             }
             if let Some(shares) = host.places.get_mut(class as usize) {
-                shares.add(seen.place);
+                shares.add(seen.place, seen.second);
             }
         }
         for (who, class) in proven.into_iter().flatten() {

@@ -9,7 +9,7 @@ use super::sequence::{Proof, Sequence};
 use super::{Awareness, Class, Recent, SECOND, Seen};
 
 /// Whose sequence gave the proof, or whose fault it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Who {
     /// A key by its number.
     Key(u32),
@@ -49,9 +49,7 @@ impl Awareness {
         };
         let cause = self.cause(who, class, seen.time);
         for one in [who, cause] {
-            if let Some(sequence) = self.sequence_mut(one, class) {
-                sequence.alarm(seen.second);
-            }
+            self.alarm(one, class, seen.second);
         }
         if let Some(subject) = self.explained(cause, class) {
             self.affect(who, class, &subject, seen.time);
@@ -193,7 +191,7 @@ impl Awareness {
         let (hits, trials) = place.recent.of(class, time);
         let hits = f64::from(hits) * (1.0 - errors.share(key));
         let trials = f64::from(trials) * (1.0 - place.callers.share(key));
-        let different = errors.different(0.9).saturating_sub(1);
+        let different = errors.different(0.9, time / SECOND).saturating_sub(1);
         fare(hits, trials, sequence.baseline(), different)
     }
 
@@ -215,7 +213,7 @@ impl Awareness {
             hits,
             trials,
             sequence.baseline(),
-            errors.different(0.9).saturating_sub(1),
+            errors.different(0.9, time / SECOND).saturating_sub(1),
         )
     }
 
@@ -286,36 +284,46 @@ impl Awareness {
         })
     }
 
+    /// Notes that a sequence has an alarm at `now`, seconds since 1970.
+    pub(super) fn alarm(&mut self, who: Who, class: Class, now: u64) {
+        if let Some(sequence) = self.sequence_mut(who, class) {
+            sequence.alarm(now);
+            self.alarmed.insert((who, class));
+        }
+    }
+
     /// Ends alarms of what is usual again.
     pub(super) fn calm(&mut self, now: u64) {
         let time = now * SECOND;
         let mut over = Vec::new();
-        for class in Class::ALL {
-            let index = class as usize;
-            let mut check = |sequence: Option<&mut Sequence>, recent: &Recent, who| {
-                if let Some(sequence) = sequence.filter(|sequence| sequence.is_alarmed())
-                    && sequence.calm(recent.of(class, time), now)
-                {
-                    over.push((who, class));
+        for (who, class) in &self.alarmed {
+            let index = *class as usize;
+            let (sequence, recent) = match who {
+                Who::Key(key) => {
+                    let Some(key) = self.keys.get_mut(*key) else {
+                        continue;
+                    };
+                    (key.classes.get_mut(index), &key.recent)
                 }
+                Who::Place(place) => {
+                    let Some(place) = self.places.get_mut(*place) else {
+                        continue;
+                    };
+                    (place.classes.get_mut(index), &place.recent)
+                }
+                Who::Host => (self.host.classes.get_mut(index), &self.host.recent),
             };
-            for (number, key) in self.keys.iter_mut() {
-                check(key.classes.get_mut(index), &key.recent, Who::Key(number));
+            // A number that another was given since has no alarm.
+            if sequence.is_none_or(|sequence| {
+                !sequence.is_alarmed() || sequence.calm(recent.of(*class, time), now)
+            }) {
+                over.push((*who, *class));
             }
-            for (number, place) in self.places.iter_mut() {
-                check(
-                    place.classes.get_mut(index),
-                    &place.recent,
-                    Who::Place(number),
-                );
-            }
-            check(
-                self.host.classes.get_mut(index),
-                &self.host.recent,
-                Who::Host,
-            );
         }
+        // In an order of their own: what a replay shows does not change from run to run.
+        over.sort_unstable();
         for (who, class) in over {
+            self.alarmed.remove(&(who, class));
             if let Some(subject) = self.subject(who) {
                 self.book.settle(class.rule(), &subject);
             }

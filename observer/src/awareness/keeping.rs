@@ -5,12 +5,13 @@
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+use super::cause::Who;
 use super::incident::Incident;
 use super::key::Key;
 use super::place::Place;
 use super::sequence::Sequence;
 use super::volume::Volume;
-use super::{Awareness, CLASSES, KEY_DAYS, Names, Tails};
+use super::{Awareness, CLASSES, Class, KEY_DAYS, Names, Tails};
 use crate::usage::batch::BaselineRow;
 
 /// The form of the rows.
@@ -82,6 +83,7 @@ impl Awareness {
             }
         }
         self.book.restore(open);
+        self.restore_alarms();
         self.minute = now / 60;
         let minute = self.minute;
         for (_, key) in self.keys.iter_mut() {
@@ -90,6 +92,27 @@ impl Awareness {
         for (_, place) in self.places.iter_mut() {
             place.settle(&self.priors.places, minute, KEY_DAYS);
         }
+    }
+
+    fn restore_alarms(&mut self) {
+        let held = |classes: &[Sequence; CLASSES]| {
+            let held = Class::ALL.into_iter().zip(classes);
+            let held = held.filter(|(_, sequence)| sequence.is_alarmed());
+            held.map(|(class, _)| class).collect::<Vec<_>>()
+        };
+        let keys = self
+            .keys
+            .iter()
+            .map(|(number, key)| (Who::Key(number), held(&key.classes)));
+        let places = self
+            .places
+            .iter()
+            .map(|(number, place)| (Who::Place(number), held(&place.classes)));
+        let host = std::iter::once((Who::Host, held(&self.host.classes)));
+        let all = keys.chain(places).chain(host);
+        self.alarmed = all
+            .flat_map(|(who, classes)| classes.into_iter().map(move |class| (who, class)))
+            .collect();
     }
 
     fn restore_key(&mut self, state: &[u8]) {

@@ -29,13 +29,9 @@ const ECHO: u64 = 60;
 /// Keys on new networks at the same time that are a common move.
 const MOVE: usize = 4;
 /// Evaluations between two false alarms of all volumes: minutes of a day, days of a key.
-const EACH: f64 = 1_440.0 * 4_000.0;
+const EACH: f64 = 1_440.0 * 150.0;
 /// The same for sizes, of which minutes with requests are fewer.
 const SIZE_EACH: f64 = 1_440.0 * 2_000.0;
-/// Seconds after which an alarm of unknown objects is over.
-const OBJECTS: u64 = 600;
-/// What half of is kept of the last minutes' shares, every ten seconds.
-const FADE: f32 = 0.955;
 
 impl Awareness {
     /// Closes every minute before `now`.
@@ -85,7 +81,9 @@ impl Awareness {
             if requests == 0 && minute.saturating_sub(key.last) > 7 * 24 * 60 {
                 continue;
             }
-            key.settle(priors, self.priors.objects, minute, KEY_DAYS);
+            if key.is_due(minute) {
+                key.settle(priors, self.priors.objects, minute, KEY_DAYS);
+            }
             // All that have no key are anybody: how many they are says nothing of one of them.
             let found = if key.id.is_empty() {
                 Minute::default()
@@ -101,7 +99,6 @@ impl Awareness {
             }
             for (class, sequence) in Class::ALL.into_iter().zip(&mut key.classes) {
                 if let Some(rates) = sequence.drifted() {
-                    sequence.alarm(time / SECOND);
                     drifts.push((number, class, rates));
                 }
             }
@@ -128,12 +125,15 @@ impl Awareness {
             self.tell_key(number, found, responses, contents, time, complete);
         }
         for (number, class, rates) in drifts {
+            self.alarm(Who::Key(number), class, time / SECOND);
             self.tell_drift(number, class, rates, time);
         }
         self.tell_newcomers(time);
         let mut slow = Vec::new();
         for (number, place) in self.places.iter_mut() {
-            place.settle(&self.priors.places, minute, KEY_DAYS);
+            if place.is_due(minute) {
+                place.settle(&self.priors.places, minute, KEY_DAYS);
+            }
             if let Some(found) = place.close(minute * MINUTE) {
                 slow.push((number, found));
             }
@@ -440,6 +440,7 @@ impl Awareness {
             .filter(|(_, key)| key.registered && key.newcomer.is_some_and(|new| fresh(new.since)))
             .count();
         let mut findings = Vec::new();
+        let common = moving >= MOVE;
         for (_, key) in self.keys.iter_mut() {
             let subject = key.newcomer.is_some().then(|| key.subject());
             let Some((new, subject)) = key.newcomer.as_mut().zip(subject) else {
@@ -452,7 +453,9 @@ impl Awareness {
             if self.blamed.contains_key(&new.network) {
                 continue;
             }
-            let surprising = new.chance < 1e-3 && moving < MOVE && &*key.consumer != UNREGISTERED;
+            // Who moved with others has moved, also once the others are no longer new.
+            new.told |= common;
+            let surprising = new.chance < 1e-3 && &*key.consumer != UNREGISTERED;
             if new.told
                 || !surprising
                 || time.saturating_sub(new.since) < PATIENCE * MINUTE * SECOND
@@ -515,27 +518,9 @@ impl Awareness {
         }
     }
 
-    /// Every ten seconds: what is over, and what fades.
+    /// Every ten seconds: what is over.
     pub(super) fn look(&mut self, now: u64) {
         self.calm(now);
-        let minute = now / MINUTE;
-        for (_, key) in self.keys.iter_mut() {
-            if minute.saturating_sub(key.last) <= 30 {
-                key.errors.iter_mut().for_each(|shares| shares.fade(FADE));
-            }
-            key.unknown_objects.expire(now, OBJECTS);
-        }
-        for (_, place) in self.places.iter_mut() {
-            if minute.saturating_sub(place.last) <= 30 {
-                place.callers.fade(FADE);
-                place.errors.iter_mut().for_each(|shares| shares.fade(FADE));
-            }
-        }
-        let host = &mut self.host;
-        host.keys
-            .iter_mut()
-            .chain(&mut host.places)
-            .for_each(|shares| shares.fade(FADE));
         self.book.tick(now * SECOND);
     }
 

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::identity::Object;
 
 /// Bits of one generation of the filter.
-const BITS: usize = 4096;
+const BITS: usize = 8192;
 /// Bits set at which a generation is full: one in ten unknown objects then looks known.
-const FULL: u32 = 1400;
+const FULL: u32 = 2800;
 /// Seconds after which a walk through objects is over.
 const QUIET: u64 = 600;
 /// How far apart the numbers of a walk may be.

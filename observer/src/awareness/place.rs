@@ -118,14 +118,14 @@ const EACH: u64 = 8;
 const POLLUTABLE: u64 = 200;
 
 impl Place {
-    /// Works out the tests for the next minute.
+    /// Whether enough came lately to work out the tests again, or its turn has come.
+    pub fn is_due(&self, minute: u64) -> bool {
+        self.recent.requests(minute * 60_000_000_000) >= BUSY
+            || (minute ^ self.born).is_multiple_of(EACH)
+    }
+
+    /// Works out the tests for the next minutes.
     pub fn settle(&mut self, priors: &[Prior; CLASSES], minute: u64, odds: f64) {
-        if !(minute ^ self.born).is_multiple_of(EACH)
-            && self.recent.requests(minute * 60_000_000_000) < BUSY
-            && self.exchanges > 0
-        {
-            return;
-        }
         let age = minute.saturating_sub(self.born).max(10) as f64;
         let odds = (self.exchanges as f64 / age * 1_440.0).max(100.0) * odds;
         for (sequence, prior) in self.classes.iter_mut().zip(priors) {
