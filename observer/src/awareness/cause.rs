@@ -157,7 +157,7 @@ impl Awareness {
             let (hits, trials) = recent.of(class, time);
             f64::from(hits) - sequence.map_or(0.0, Sequence::baseline) * f64::from(trials)
         };
-        let all = excess(&self.host.recent, self.host.classes.get(index));
+        let all = excess(&self.host.recent, Some(self.host.verdicts.of(class)));
         let places = self
             .host
             .places
@@ -167,7 +167,7 @@ impl Awareness {
         let most = places.into_iter().find(|number| {
             let place = self.places.get(*number);
             place.is_some_and(|place| {
-                excess(&place.recent, place.classes.get(index)) >= MOST_OF_EXCESS * all
+                excess(&place.recent, Some(place.verdicts.of(class))) >= MOST_OF_EXCESS * all
             })
         });
         most.map_or(Who::Host, Who::Place)
@@ -175,7 +175,7 @@ impl Awareness {
 
     /// Whether errors are more than usual in all traffic together.
     fn host_is_suspicious(&self, class: Class) -> bool {
-        let sequence = self.host.classes.get(class as usize);
+        let sequence = Some(self.host.verdicts.of(class));
         sequence.is_some_and(|sequence| sequence.is_alarmed() || sequence.level() >= 0.5)
     }
 
@@ -185,7 +185,8 @@ impl Awareness {
         let Some(place) = self.places.get(place) else {
             return Others::Few;
         };
-        let Some((errors, sequence)) = place.errors.get(index).zip(place.classes.get(index)) else {
+        let Some((errors, sequence)) = place.errors.get(index).zip(Some(place.verdicts.of(class)))
+        else {
             return Others::Few;
         };
         let (hits, trials) = place.recent.of(class, time);
@@ -198,7 +199,11 @@ impl Awareness {
     /// How everybody else fares anywhere.
     fn others_at_large(&self, key: u32, class: Class, time: u64) -> Others {
         let index = class as usize;
-        let Some((errors, sequence)) = self.host.keys.get(index).zip(self.host.classes.get(index))
+        let Some((errors, sequence)) = self
+            .host
+            .keys
+            .get(index)
+            .zip(Some(self.host.verdicts.of(class)))
         else {
             return Others::Few;
         };
@@ -286,8 +291,13 @@ impl Awareness {
 
     /// Notes that a sequence has an alarm at `now`, seconds since 1970.
     pub(super) fn alarm(&mut self, who: Who, class: Class, now: u64) {
-        if let Some(sequence) = self.sequence_mut(who, class) {
-            sequence.alarm(now);
+        let verdicts = match who {
+            Who::Key(key) => self.keys.get_mut(key).map(|key| &mut key.verdicts),
+            Who::Place(place) => self.places.get_mut(place).map(|place| &mut place.verdicts),
+            Who::Host => Some(&mut self.host.verdicts),
+        };
+        if let Some(verdicts) = verdicts {
+            verdicts.alarm(class, now);
             self.alarmed.insert((who, class));
         }
     }
@@ -297,26 +307,23 @@ impl Awareness {
         let time = now * SECOND;
         let mut over = Vec::new();
         for (who, class) in &self.alarmed {
-            let index = *class as usize;
-            let (sequence, recent) = match who {
+            let (verdicts, recent) = match who {
                 Who::Key(key) => {
                     let Some(key) = self.keys.get_mut(*key) else {
                         continue;
                     };
-                    (key.classes.get_mut(index), &key.recent)
+                    (&mut key.verdicts, &key.recent)
                 }
                 Who::Place(place) => {
                     let Some(place) = self.places.get_mut(*place) else {
                         continue;
                     };
-                    (place.classes.get_mut(index), &place.recent)
+                    (&mut place.verdicts, &place.recent)
                 }
-                Who::Host => (self.host.classes.get_mut(index), &self.host.recent),
+                Who::Host => (&mut self.host.verdicts, &self.host.recent),
             };
             // A number that another was given since has no alarm.
-            if sequence.is_none_or(|sequence| {
-                !sequence.is_alarmed() || sequence.calm(recent.of(*class, time), now)
-            }) {
+            if verdicts.is_over(*class, recent.of(*class, time), now) {
                 over.push((*who, *class));
             }
         }
@@ -342,21 +349,12 @@ impl Awareness {
     }
 
     fn sequence(&self, who: Who, class: Class) -> Option<&Sequence> {
-        let classes = match who {
-            Who::Key(key) => &self.keys.get(key)?.classes,
-            Who::Place(place) => &self.places.get(place)?.classes,
-            Who::Host => &self.host.classes,
+        let verdicts = match who {
+            Who::Key(key) => &self.keys.get(key)?.verdicts,
+            Who::Place(place) => &self.places.get(place)?.verdicts,
+            Who::Host => &self.host.verdicts,
         };
-        classes.get(class as usize)
-    }
-
-    fn sequence_mut(&mut self, who: Who, class: Class) -> Option<&mut Sequence> {
-        let classes = match who {
-            Who::Key(key) => &mut self.keys.get_mut(key)?.classes,
-            Who::Place(place) => &mut self.places.get_mut(place)?.classes,
-            Who::Host => &mut self.host.classes,
-        };
-        classes.get_mut(class as usize)
+        Some(verdicts.of(class))
     }
 }
 

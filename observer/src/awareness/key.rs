@@ -15,6 +15,7 @@ use super::objects::Objects;
 use super::sequence::Sequence;
 use super::size::Sizes;
 use super::table::Table;
+use super::verdicts::Verdicts;
 use super::volume::Volume;
 use super::{CLASSES, Names, NamesRef, Recent, Seen};
 
@@ -118,8 +119,8 @@ pub struct Key {
     pub last: u64,
     /// Exchanges since it was born.
     pub exchanges: u64,
-    /// One for each [`Class`].
-    pub classes: [Sequence; CLASSES],
+    /// How often it fails.
+    pub verdicts: Verdicts,
     /// Requests for objects that it never asked for.
     pub unknown_objects: Sequence,
     /// Requests by the minute.
@@ -231,7 +232,7 @@ impl Key {
             born: minute,
             last: minute,
             exchanges: 0,
-            classes: Default::default(),
+            verdicts: Verdicts::default(),
             unknown_objects: Sequence::default(),
             volume: Volume::default(),
             responses: Sizes::default(),
@@ -269,9 +270,7 @@ impl Key {
     /// Works out the tests for the next minutes.
     pub fn settle(&mut self, priors: &[Prior; CLASSES], objects: Prior, minute: u64, odds: f64) {
         let odds = self.per_day(minute).max(100.0) * odds;
-        for (sequence, prior) in self.classes.iter_mut().zip(priors) {
-            sequence.settle(*prior, odds);
-        }
+        self.verdicts.settle(priors, odds);
         self.unknown_objects.settle(objects, odds);
     }
 

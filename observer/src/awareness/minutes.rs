@@ -97,8 +97,8 @@ impl Awareness {
             {
                 self.tails.volume.learn(score);
             }
-            for (class, sequence) in Class::ALL.into_iter().zip(&mut key.classes) {
-                if let Some(rates) = sequence.drifted() {
+            for class in Class::ALL {
+                if let Some(rates) = key.verdicts.of(class).drifted() {
                     drifts.push((number, class, rates));
                 }
             }
@@ -146,9 +146,7 @@ impl Awareness {
             * 1_440.0)
             .max(100.0)
             * KEY_DAYS;
-        for (sequence, prior) in host.classes.iter_mut().zip(&self.priors.places) {
-            sequence.settle(*prior, odds);
-        }
+        host.verdicts.settle(&self.priors.places, odds);
         if minute.is_multiple_of(10) {
             self.tails.volume.fit(EACH);
             self.tails.size.fit(SIZE_EACH);
@@ -540,27 +538,30 @@ impl Awareness {
             objects: self.priors.objects,
             ..Priors::default()
         };
-        let of_keys = |plan: Option<&str>, class: usize, fallback| {
+        let of_keys = |plan: Option<&str>, class: Class, fallback| {
             let rates = self.keys.iter().filter_map(move |(_, key)| {
                 let wanted = plan.is_none_or(|plan| key.plan.as_deref() == Some(plan));
-                let learned = key.classes.get(class)?.learned();
+                let learned = key.verdicts.of(class).learned();
                 (wanted && learned.1 >= 200.0).then_some(learned)
             });
             Prior::of(rates, fallback, 50.0)
         };
-        for (class, prior) in priors.keys.iter_mut().enumerate() {
+        for (class, prior) in Class::ALL.into_iter().zip(&mut priors.keys) {
             *prior = of_keys(None, class, FIRST);
         }
         for plan in plans.into_iter().take(64) {
             let mut of_plan = [FIRST; CLASSES];
-            for (class, (prior, global)) in of_plan.iter_mut().zip(&priors.keys).enumerate() {
+            for (class, (prior, global)) in Class::ALL
+                .into_iter()
+                .zip(of_plan.iter_mut().zip(&priors.keys))
+            {
                 *prior = of_keys(Some(&plan), class, *global);
             }
             priors.plans.insert(plan, of_plan);
         }
-        for (class, prior) in priors.places.iter_mut().enumerate() {
+        for (class, prior) in Class::ALL.into_iter().zip(&mut priors.places) {
             let rates = self.places.iter().filter_map(|(_, place)| {
-                let learned = place.classes.get(class)?.learned();
+                let learned = place.verdicts.of(class).learned();
                 (learned.1 >= 200.0).then_some(learned)
             });
             *prior = Prior::of(rates, FIRST, 50.0);

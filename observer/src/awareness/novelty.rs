@@ -19,6 +19,9 @@ pub struct Novelty {
     occasions: u32,
     /// Those in which something was accepted for the first time.
     discoveries: u32,
+    /// What was accepted last, and in which minute.
+    #[serde(skip)]
+    latest: (u32, u32),
 }
 
 /// One of them.
@@ -44,6 +47,18 @@ impl Novelty {
     /// first time.
     #[inline]
     pub fn observe(&mut self, hash: u32, minute: u32, accepted: bool) -> Option<New> {
+        // Nearly always the one of just before.
+        if self.latest == (hash, minute) {
+            return None;
+        }
+        let new = self.look(hash, minute, accepted);
+        if accepted {
+            self.latest = (hash, minute);
+        }
+        new
+    }
+
+    fn look(&mut self, hash: u32, minute: u32, accepted: bool) -> Option<New> {
         if let Some(at) = self.known.iter().position(|known| known.hash == hash) {
             // What comes again and again is found at once.
             self.known.swap(0, at);

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::beta::Prior;
 use super::novelty::Shares;
-use super::sequence::Sequence;
 use super::stream::{Stream, View};
+use super::verdicts::Verdicts;
 use super::{CLASSES, Recent};
 
 /// One route of an API.
@@ -26,7 +26,7 @@ pub struct Place {
     /// Exchanges since then.
     pub exchanges: u64,
     /// One for each class.
-    pub classes: [Sequence; CLASSES],
+    pub verdicts: Verdicts,
     /// Who gets in.
     pub access: Access,
     /// Service times by the minute, of a route with enough of them.
@@ -128,9 +128,7 @@ impl Place {
     pub fn settle(&mut self, priors: &[Prior; CLASSES], minute: u64, odds: f64) {
         let age = minute.saturating_sub(self.born).max(10) as f64;
         let odds = (self.exchanges as f64 / age * 1_440.0).max(100.0) * odds;
-        for (sequence, prior) in self.classes.iter_mut().zip(priors) {
-            sequence.settle(*prior, odds);
-        }
+        self.verdicts.settle(priors, odds);
     }
 }
 
