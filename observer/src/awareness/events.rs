@@ -255,7 +255,10 @@ impl Awareness {
             call.outcome,
             Outcome::NotFound | Outcome::AuthRejected | Outcome::Forbidden
         );
-        let new = key.objects.observe(object, seen.place, refused, seen.time);
+        let learn = !key.unknown_objects.is_alarmed() && !key.objects.walk_so_far().is_sequential();
+        let new = key
+            .objects
+            .observe(object, seen.place, refused, seen.time, learn);
         key.unknown_objects.expire(seen.second, WALKS);
         let proven = key.unknown_objects.observe(new, seen.time);
         let walk = key.objects.walk_so_far();

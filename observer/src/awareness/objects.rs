@@ -51,15 +51,23 @@ pub struct Walk {
 }
 
 impl Objects {
-    /// Takes a request for an object. Returns whether the key never asked for it before.
-    pub fn observe(&mut self, object: Object, route: u32, refused: bool, time: u64) -> bool {
+    /// Takes a request for an object. Returns whether the key never asked for it before. `learn`: whether it is known from now
+    /// on; who goes through everything must not push out what is the key's own.
+    pub fn observe(
+        &mut self,
+        object: Object,
+        route: u32,
+        refused: bool,
+        time: u64,
+        learn: bool,
+    ) -> bool {
         // The same number on another route is another object.
         let hash = u64::from(object.hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
             ^ u64::from(route)
                 .rotate_left(17)
                 .wrapping_mul(0xff51_afd7_ed55_8ccd);
         let known = self.young.has(hash) || self.old.has(hash);
-        if !self.young.has(hash) {
+        if learn && !self.young.has(hash) {
             self.young.add(hash);
             if self.young.set >= FULL {
                 self.old = std::mem::take(&mut self.young);
@@ -160,11 +168,11 @@ mod tests {
     fn a_walk_is_told_from_reading_the_same_objects_again() {
         let mut objects = Objects::default();
         for number in 0..600_u64 {
-            objects.observe(object(1_000 + number * 7919 % 50), 1, false, number);
+            objects.observe(object(1_000 + number * 7919 % 50), 1, false, number, true);
             assert!(!objects.walk_so_far().is_sequential());
         }
         let found = (0..100).position(|number| {
-            objects.observe(object(5_000 + number), 1, false, 600 + number);
+            objects.observe(object(5_000 + number), 1, false, 600 + number, true);
             objects.walk_so_far().is_sequential()
         });
         assert!(found.is_some_and(|objects| objects < 60), "{found:?}");
@@ -173,10 +181,14 @@ mod tests {
     #[test]
     fn an_object_is_new_once() {
         let mut objects = Objects::default();
-        assert!(objects.observe(object(1), 1, false, 0));
-        assert!(!objects.observe(object(1), 1, false, 1));
-        assert!(objects.observe(object(1), 2, false, 2), "another route's");
-        let new = (0..5_000).filter(|number| objects.observe(object(10 + number), 1, false, 3));
+        assert!(objects.observe(object(1), 1, false, 0, true));
+        assert!(!objects.observe(object(1), 1, false, 1, true));
+        assert!(
+            objects.observe(object(1), 2, false, 2, true),
+            "another route's"
+        );
+        let new =
+            (0..5_000).filter(|number| objects.observe(object(10 + number), 1, false, 3, true));
         assert!(new.count() > 4_000);
     }
 }
