@@ -346,6 +346,12 @@ impl Awareness {
         self.book.take_changes()
     }
 
+    /// Open incidents of which more is known than when this was asked last, and that did not change otherwise; unless `all`,
+    /// only when more routes or consumers are known.
+    pub fn take_grown(&mut self, all: bool) -> Vec<Incident> {
+        self.book.take_grown(all)
+    }
+
     /// Somebody knows of an incident. False: none of that id is open.
     pub fn acknowledge(&mut self, id: &str) -> bool {
         self.book.acknowledge(id).is_some()
@@ -450,11 +456,14 @@ impl Awareness {
         key.changed = true;
         key.last = seen.minute;
         key.exchanges += 1;
-        key.minute.requests += 1;
-        key.minute.request_bytes += call.request_body_bytes;
-        key.minute.response_bytes += call.response_body_bytes;
         let minute = u32::try_from(seen.minute).unwrap_or(u32::MAX);
         seen.verified = seen.success || key.networks.is_accepted(seen.network);
+        // What is refused in its name elsewhere is not what it asks for.
+        if seen.verified || call.credential.is_none() {
+            key.minute.requests += 1;
+            key.minute.request_bytes += call.request_body_bytes;
+            key.minute.response_bytes += call.response_body_bytes;
+        }
         if call.credential.is_none() {
             // Who has no key may be anybody.
             seen.verified = seen.success;

@@ -288,14 +288,16 @@ impl Awareness {
     /// Ends alarms of what is usual again.
     pub(super) fn calm(&mut self, now: u64) {
         let time = now * SECOND;
-        let mut over = Vec::new();
+        let (mut over, mut on) = (Vec::new(), Vec::new());
         for class in Class::ALL {
             let index = class as usize;
             let mut check = |sequence: Option<&mut Sequence>, recent: &Recent, who| {
-                if let Some(sequence) = sequence.filter(|sequence| sequence.is_alarmed())
-                    && sequence.calm(recent.of(class, time), now)
-                {
-                    over.push((who, class));
+                if let Some(sequence) = sequence.filter(|sequence| sequence.is_alarmed()) {
+                    if sequence.calm(recent.of(class, time), now) {
+                        over.push((who, class));
+                    } else {
+                        on.push((who, class));
+                    }
                 }
             };
             for (number, key) in self.keys.iter_mut() {
@@ -313,6 +315,11 @@ impl Awareness {
                 &self.host.recent,
                 Who::Host,
             );
+        }
+        for (who, class) in on {
+            if let Some(subject) = self.subject(who) {
+                self.book.goes_on(class.rule(), &subject, time);
+            }
         }
         for (who, class) in over {
             if let Some(subject) = self.subject(who) {

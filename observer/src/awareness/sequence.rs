@@ -23,6 +23,8 @@ const DRIFT: f64 = 2.0;
 const DRIFT_FLOOR: f64 = 0.02;
 /// Exchanges that a baseline that has drifted is made of.
 const KNOWN: f64 = 500.0;
+/// Seconds of the trailing window that ends an alarm. Until they have passed, it still holds what was usual before.
+const WINDOW: u64 = 300;
 /// Seconds after which what set off an alarm is accepted as how things are.
 const ACCEPTED: u64 = 24 * 3600;
 
@@ -164,7 +166,7 @@ impl Sequence {
     /// Whether what came lately is usual again: ends an alarm. `recent`: events and exchanges of the trailing window.
     /// Returns whether an alarm has ended.
     pub fn calm(&mut self, recent: (u32, u32), now: u64) -> bool {
-        if self.alarmed == 0 {
+        if self.alarmed == 0 || now.saturating_sub(self.alarmed) < WINDOW {
             return false;
         }
         let (hits, trials) = recent;
@@ -289,8 +291,12 @@ mod tests {
         sequence.pending = (300, 600);
         sequence.settle(PRIOR, ODDS);
         assert!((sequence.baseline() - before).abs() < 1e-9);
-        assert!(!sequence.calm((200, 600), 2), "still three in ten");
-        assert!(sequence.calm((10, 600), 3));
+        assert!(
+            !sequence.calm((10, 600), WINDOW),
+            "most of it was before the alarm"
+        );
+        assert!(!sequence.calm((200, 600), WINDOW + 1), "three in ten");
+        assert!(sequence.calm((10, 600), WINDOW + 11));
         assert_eq!(sequence.level(), 0.0);
     }
 
