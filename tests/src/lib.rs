@@ -8,6 +8,7 @@
     reason = "a test that cannot go on stops with what went wrong"
 )]
 
+pub mod akb;
 pub mod daemon;
 pub mod flood;
 pub mod frames;

@@ -3,6 +3,7 @@
 use super::beta::Prior;
 use super::cause::{HOST, Who, percent};
 use super::incident::{Evidence, Finding, Kind, Subject};
+use super::place::{SLOW_SCORE, Slow};
 use super::rules::Rule;
 use super::size::Large;
 use super::volume::{Minute, Residual};
@@ -124,9 +125,15 @@ impl Awareness {
             self.tell_drift(number, class, rates, time);
         }
         self.tell_newcomers(time);
-        for (_, place) in self.places.iter_mut() {
+        let mut slow = Vec::new();
+        for (number, place) in self.places.iter_mut() {
             place.settle(&self.priors.places, minute, KEY_DAYS);
-            place.service = (0.0, 0);
+            if let Some(found) = place.close(minute * MINUTE) {
+                slow.push((number, found));
+            }
+        }
+        for (number, found) in slow {
+            self.tell_slow(number, &found, time);
         }
         let host = &mut self.host;
         let odds = (host.exchanges as f64 / minute.saturating_sub(host.born).max(10) as f64
@@ -311,6 +318,45 @@ impl Awareness {
             }
             self.raise(finding, time);
         }
+    }
+
+    /// Tells that requests to a route take long.
+    fn tell_slow(&mut self, number: u32, slow: &Slow, time: u64) {
+        let Some(subject) = self.subject(Who::Place(number)) else {
+            return;
+        };
+        let rule = Rule::Latency;
+        if slow.score == 0.0 && self.book.get(rule, &subject).is_none() {
+            return;
+        }
+        let milliseconds = |microseconds: f64| microseconds / 1_000.0;
+        let statement = format!(
+            "{}: requests took {:.1} ms in the mean of {} where {:.1} +- {:.1} ms are usual; score {:.2} > {SLOW_SCORE}",
+            subject.words(),
+            milliseconds(slow.took),
+            slow.requests,
+            milliseconds(slow.usual.0),
+            milliseconds(slow.usual.1),
+            slow.score
+        );
+        let finding = Finding {
+            rule,
+            severity: rule.severity(),
+            subject,
+            statement,
+            evidence: Evidence {
+                seen: slow.took,
+                baseline: slow.usual.0,
+                deviation: slow.usual.1,
+                score: slow.score,
+                limit: SLOW_SCORE,
+                since: time - MINUTE * SECOND,
+                until: time,
+                ..Evidence::default()
+            },
+            confidence: 0.9,
+        };
+        self.raise(finding, time);
     }
 
     /// Tells that what is usual for a key was moved.

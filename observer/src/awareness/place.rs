@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::beta::Prior;
 use super::novelty::Shares;
 use super::sequence::Sequence;
+use super::stream::{Stream, View};
 use super::{CLASSES, Recent};
 
 /// One route of an API.
@@ -26,6 +27,8 @@ pub struct Place {
     pub classes: [Sequence; CLASSES],
     /// Who gets in.
     pub access: Access,
+    /// Service times by the minute, of a route with enough of them.
+    pub pace: Option<Box<Pace>>,
     /// The last five minutes.
     #[serde(skip)]
     pub recent: Recent,
@@ -42,6 +45,34 @@ pub struct Place {
     #[serde(skip)]
     pub changed: bool,
 }
+
+/// How long requests to a route take, by the minute.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pace {
+    stream: Stream,
+    /// Microseconds past which it is slow, while an alarm holds.
+    slow: Option<f64>,
+}
+
+/// A minute in which requests took long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slow {
+    /// Microseconds that a request took: the geometric mean.
+    pub took: f64,
+    /// Microseconds that were usual, and how far from that was still usual.
+    pub usual: (f64, f64),
+    /// Of [`Stream`]; zero while an alarm goes on.
+    pub score: f64,
+    /// Requests.
+    pub requests: u32,
+}
+
+/// Requests of a minute that make a mean.
+const MEAN_OF: u32 = 10;
+/// Score of an alarm: about one in five weeks of noise.
+pub const SLOW_SCORE: f64 = 0.8;
+/// How many times the middle of what is usual matters.
+const SLOW_TIMES: f64 = 1.8;
 
 /// Successful requests to a route, with and without a credential. Times are seconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +117,49 @@ impl Place {
         for (sequence, prior) in self.classes.iter_mut().zip(priors) {
             sequence.settle(*prior, odds);
         }
+    }
+}
+
+impl Place {
+    /// Closes the minute that began at `start`, seconds since 1970, and says whether requests took long in it.
+    pub fn close(&mut self, start: u64) -> Option<Slow> {
+        let (logarithms, requests) = std::mem::take(&mut self.service);
+        if requests < MEAN_OF {
+            return None;
+        }
+        let took = (logarithms / f64::from(requests)).exp();
+        let pace = self.pace.get_or_insert_with(|| {
+            let stream = Stream::new();
+            Box::new(Pace { stream, slow: None })
+        });
+        let verdict = pace.stream.push(start, took);
+        let usual = (verdict.expected, verdict.spread);
+        if let Some(limit) = pace.slow {
+            if took <= limit {
+                pace.slow = None;
+                return None;
+            }
+            return Some(Slow {
+                took,
+                usual,
+                score: 0.0,
+                requests,
+            });
+        }
+        let slow = verdict.score >= SLOW_SCORE
+            && verdict.residual > 0.0
+            && matches!(verdict.view, View::Value | View::HourOfWeek | View::Drift)
+            && took > SLOW_TIMES * usual.0.max(1.0);
+        if !slow {
+            return None;
+        }
+        pace.slow = Some(usual.0 + 0.5 * (took - usual.0));
+        Some(Slow {
+            took,
+            usual,
+            score: verdict.score,
+            requests,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Bias: what is compared runs in turns on the same machine, and the median of the pairs counts; a busy machine makes
 //! the figures worse, never better.
 
+mod awareness;
 mod capture;
 mod figures;
 mod hold;
@@ -39,6 +40,8 @@ enum What {
     Memory(memory::Options),
     /// What the ledger costs, how large it gets and how fast it answers (root)
     Ledger(ledger::Options),
+    /// AKB-1 and NAB: what awareness tells, how soon, and what it costs
+    Awareness(awareness::Options),
     /// Nanoseconds that the kernel programs take for each kind of packet (root)
     Packet(packet::Options),
     /// Open connections and keep them: a part of `memory`
@@ -76,6 +79,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
         Some(What::Replay(options)) => replay::measure(options)?,
         Some(What::Memory(options)) => memory::measure(options)?,
         Some(What::Ledger(options)) => ledger::measure(options)?,
+        Some(What::Awareness(options)) => awareness::measure(options)?,
         Some(What::Packet(options)) => packet::measure(options)?,
         None => {
             let mut all = Table::default();
@@ -83,6 +87,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
             all.extend(throughput::measure(&throughput::Options::default())?);
             all.extend(memory::measure(&memory::Options::default())?);
             all.extend(ledger::measure(&ledger::Options::default())?);
+            all.extend(awareness::measure(&awareness::Options::default())?);
             all.extend(packet::measure(&packet::Options::default())?);
             all
         }

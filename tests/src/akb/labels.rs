@@ -1,0 +1,432 @@
+//! What is planted: when, at whom, how strong, and what has to be said of it.
+
+use observer::awareness::Rule;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::population::{EXPIRED, Population, REVOKED};
+use super::{BEGIN, Size};
+
+/// What happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// A key gets 4xx.
+    ErrorRate,
+    /// A key that appeared the same day gets 4xx.
+    ColdErrorRate,
+    /// A key gets 401.
+    AuthFailures,
+    /// A key gets 429.
+    RateLimitPressure,
+    /// A route answers everybody with 5xx.
+    RouteErrors,
+    /// Everything answers with 5xx.
+    Outage,
+    /// Users are tried.
+    CredentialStuffing,
+    /// Keys are tried.
+    KeyGuessing,
+    /// A revoked key is accepted.
+    Revoked,
+    /// An expired one is.
+    Expired,
+    /// No key is needed any more.
+    Unkeyed,
+    /// Objects one after the other.
+    SequentialEnumeration,
+    /// Objects at random.
+    RandomEnumeration,
+    /// Larger responses.
+    Exfiltration,
+    /// Larger requests.
+    Upload,
+    /// Paths that are not there.
+    Scanning,
+    /// Methods that are not there.
+    MethodProbing,
+    /// Keys in turn.
+    RateLimitEvasion,
+    /// More requests.
+    Surge,
+    /// No requests.
+    Silence,
+    /// Another network.
+    NewNetwork,
+    /// Several networks at once.
+    KeySharing,
+    /// Another network, and other behaviour.
+    LeakedKey,
+    /// A signature again.
+    Replay,
+    /// A key in the clear.
+    Cleartext,
+    /// A key in a URL.
+    KeyInUrl,
+    /// Past the gateway.
+    Bypass,
+    /// Identity fields from elsewhere.
+    Spoofed,
+    /// A parameter twice.
+    Pollution,
+    /// A route is slow.
+    Latency,
+    /// Everybody asks more often: nothing is wrong with anybody.
+    Marketing,
+    /// A deploy answers everybody with 4xx on a route: one incident, of the route.
+    Deploy,
+    /// Keys move to new networks together: nothing.
+    NewRegion,
+    /// A key reads all of its own objects: nothing.
+    Batch,
+    /// A minute of retries: nothing.
+    RetryStorm,
+    /// A key is replaced by another: nothing.
+    Rotation,
+    /// Health checks begin: nothing.
+    HealthChecks,
+}
+
+/// How strong it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strength {
+    /// Hard to see.
+    Weak,
+    /// As one would imagine it.
+    Medium,
+    /// Plain.
+    Strong,
+}
+
+/// One thing that is planted. Times are seconds since 1970.
+#[derive(Clone, Debug)]
+pub struct Label {
+    /// What.
+    pub class: Class,
+    /// How strong.
+    pub strength: Strength,
+    /// When it begins and is over.
+    pub from: u64,
+    /// When it is over.
+    pub until: u64,
+    /// Whose it is, by number; for those without a key, a number of its own.
+    pub who: usize,
+    /// Route, by number.
+    pub route: usize,
+}
+
+impl Class {
+    /// Incidents.
+    pub const ATTACKS: [Self; 30] = [
+        Self::ErrorRate,
+        Self::ColdErrorRate,
+        Self::AuthFailures,
+        Self::RateLimitPressure,
+        Self::RouteErrors,
+        Self::Outage,
+        Self::CredentialStuffing,
+        Self::KeyGuessing,
+        Self::Revoked,
+        Self::Expired,
+        Self::Unkeyed,
+        Self::SequentialEnumeration,
+        Self::RandomEnumeration,
+        Self::Exfiltration,
+        Self::Upload,
+        Self::Scanning,
+        Self::MethodProbing,
+        Self::RateLimitEvasion,
+        Self::Surge,
+        Self::Silence,
+        Self::NewNetwork,
+        Self::KeySharing,
+        Self::LeakedKey,
+        Self::Replay,
+        Self::Cleartext,
+        Self::KeyInUrl,
+        Self::Bypass,
+        Self::Spoofed,
+        Self::Pollution,
+        Self::Latency,
+    ];
+    /// What looks like one and is none.
+    pub const HARD: [Self; 7] = [
+        Self::Marketing,
+        Self::Deploy,
+        Self::NewRegion,
+        Self::Batch,
+        Self::RetryStorm,
+        Self::Rotation,
+        Self::HealthChecks,
+    ];
+
+    /// The rule that has to say so; `None` where none may.
+    pub fn rule(self) -> Option<Rule> {
+        Some(match self {
+            Self::ErrorRate | Self::ColdErrorRate | Self::Deploy => Rule::ErrorRate,
+            Self::AuthFailures => Rule::AuthFailures,
+            Self::RateLimitPressure => Rule::RateLimitPressure,
+            Self::RouteErrors | Self::Outage => Rule::ProviderErrors,
+            Self::CredentialStuffing => Rule::CredentialStuffing,
+            Self::KeyGuessing => Rule::KeyGuessing,
+            Self::Revoked => Rule::RevokedKeyAccepted,
+            Self::Expired => Rule::ExpiredKeyAccepted,
+            Self::Unkeyed => Rule::UnkeyedSuccess,
+            Self::SequentialEnumeration | Self::RandomEnumeration => Rule::ObjectEnumeration,
+            Self::Exfiltration => Rule::Exfiltration,
+            Self::Upload => Rule::UploadVolume,
+            Self::Scanning => Rule::Scanning,
+            Self::MethodProbing => Rule::MethodProbing,
+            Self::RateLimitEvasion => Rule::RateLimitEvasion,
+            Self::Surge => Rule::VolumeSurge,
+            Self::Silence => Rule::Silence,
+            Self::NewNetwork => Rule::NewNetwork,
+            Self::KeySharing => Rule::KeySharing,
+            Self::LeakedKey => Rule::LeakedKey,
+            Self::Replay => Rule::ReplayedSignature,
+            Self::Cleartext => Rule::CleartextCredential,
+            Self::KeyInUrl => Rule::CredentialInUrl,
+            Self::Bypass => Rule::GatewayBypass,
+            Self::Spoofed => Rule::SpoofedIdentity,
+            Self::Pollution => Rule::ParameterPollution,
+            Self::Latency => Rule::Latency,
+            Self::Marketing => Rule::VolumeSurge,
+            Self::NewRegion
+            | Self::Batch
+            | Self::RetryStorm
+            | Self::Rotation
+            | Self::HealthChecks => return None,
+        })
+    }
+
+    /// Whether it looks like an incident and is none.
+    pub fn is_hard(self) -> bool {
+        Self::HARD.contains(&self)
+    }
+
+    /// Whether one event is enough to prove it.
+    pub fn is_certain(self) -> bool {
+        matches!(
+            self,
+            Self::Revoked
+                | Self::Expired
+                | Self::Replay
+                | Self::Cleartext
+                | Self::KeyInUrl
+                | Self::Bypass
+                | Self::Spoofed
+                | Self::Unkeyed
+        )
+    }
+
+    /// Whether errors are tested exchange by exchange.
+    pub fn is_rate(self) -> bool {
+        matches!(
+            self,
+            Self::ErrorRate | Self::ColdErrorRate | Self::AuthFailures | Self::RateLimitPressure
+        )
+    }
+
+    /// How long it lasts.
+    fn minutes(self) -> u64 {
+        match self {
+            Self::Surge | Self::Exfiltration | Self::Upload | Self::Latency => 60,
+            Self::Silence | Self::Marketing => 180,
+            Self::KeySharing | Self::Batch | Self::Deploy => 30,
+            Self::RetryStorm => 1,
+            Self::Rotation | Self::NewRegion | Self::HealthChecks => 24 * 60,
+            Self::ErrorRate
+            | Self::ColdErrorRate
+            | Self::AuthFailures
+            | Self::RateLimitPressure => 240,
+            Self::NewNetwork | Self::LeakedKey => 60,
+            Self::Outage => 5,
+            _ => 20,
+        }
+    }
+
+    /// Times that it is planted at each strength in a week.
+    fn times(self) -> usize {
+        match self {
+            Self::ErrorRate => 8,
+            Self::ColdErrorRate | Self::Surge | Self::Silence => 5,
+            Self::Outage | Self::Marketing => 1,
+            _ => 3,
+        }
+    }
+}
+
+impl Strength {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Weak, Self::Medium, Self::Strong];
+
+    /// One of three.
+    pub fn pick<T>(self, of: [T; 3]) -> T {
+        let [weak, medium, strong] = of;
+        match self {
+            Self::Weak => weak,
+            Self::Medium => medium,
+            Self::Strong => strong,
+        }
+    }
+}
+
+impl Label {
+    /// Name of the subject that has to be named, by its beginning.
+    pub fn subject(&self, population: &Population) -> String {
+        let key = || {
+            population
+                .clients
+                .get(self.who)
+                .map(|client| format!("{}/k1", client.account))
+        };
+        match self.class {
+            Class::RouteErrors | Class::Latency | Class::Unkeyed | Class::Deploy => {
+                let route = population
+                    .routes
+                    .get(self.route)
+                    .map_or("", |route| &route.path);
+                format!("api.example {}", route.replace("{}", "{id}"))
+            }
+            Class::Outage | Class::Marketing => "this host".to_owned(),
+            Class::Revoked => format!("{REVOKED}/k1"),
+            Class::Expired => format!("{EXPIRED}/k1"),
+            Class::CredentialStuffing
+            | Class::KeyGuessing
+            | Class::Scanning
+            | Class::MethodProbing
+            | Class::RateLimitEvasion
+            | Class::Bypass
+            | Class::Spoofed => format!("{}0/24", attacker(self.who, "")),
+            Class::Cleartext => "eth0:8080".to_owned(),
+            Class::KeyInUrl => "api.example query:api_key".to_owned(),
+            _ => key().unwrap_or_default(),
+        }
+    }
+}
+
+/// The address of an attacker: its network and the end of it.
+pub fn attacker(number: usize, end: &str) -> String {
+    format!("198.{}.{}.{end}", 18 + number / 256 % 2, number % 256)
+}
+
+/// Plants everything.
+pub fn plant(seed: u64, size: Size, population: &Population) -> Vec<Label> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed);
+    let mut labels: Vec<Label> = Vec::new();
+    let begin = BEGIN + size.training * 86_400;
+    let mut attackers = 0;
+    let clients = population.clients.len();
+    for class in Class::ATTACKS.into_iter().chain(Class::HARD) {
+        let strengths: &[Strength] = if class.is_hard() {
+            &[Strength::Medium]
+        } else {
+            &Strength::ALL
+        };
+        for strength in strengths {
+            let times = (class.times() as u64 * size.days).div_ceil(7).max(1);
+            for _ in 0..times {
+                // A place and time of its own: what follows on the heels of another would say nothing.
+                for _ in 0..1_000 {
+                    let length = class.minutes() * 60;
+                    let from = begin
+                        + random.random_range(
+                            3_600
+                                ..size.days * 86_400
+                                    - length.min(size.days * 86_400 - 7_200)
+                                    - 3_600,
+                        );
+                    let label = Label {
+                        class,
+                        strength: *strength,
+                        from,
+                        until: from + length,
+                        who: random.random_range(0..clients),
+                        route: random.random_range(0..24),
+                    };
+                    if is_apart(&label, &labels, population) {
+                        attackers += 1;
+                        let who = if has_key(class) { label.who } else { attackers };
+                        labels.push(Label { who, ..label });
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    labels.sort_by_key(|label| label.from);
+    labels
+}
+
+/// Whether it is about a key of the population.
+fn has_key(class: Class) -> bool {
+    !matches!(
+        class,
+        Class::CredentialStuffing
+            | Class::KeyGuessing
+            | Class::Scanning
+            | Class::MethodProbing
+            | Class::RateLimitEvasion
+            | Class::Bypass
+            | Class::Spoofed
+            | Class::Revoked
+            | Class::Expired
+            | Class::Cleartext
+            | Class::KeyInUrl
+            | Class::Unkeyed
+    )
+}
+
+/// Whether it concerns everybody.
+fn is_common(class: Class) -> bool {
+    matches!(class, Class::Outage | Class::Marketing)
+}
+
+fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
+    let Some(client) = population.clients.get(label.who) else {
+        return false;
+    };
+    let roams = client.networks.len() > 2;
+    let suits = match label.class {
+        // Of who roams, nobody can say that a network is new.
+        Class::NewNetwork | Class::LeakedKey | Class::NewRegion | Class::KeySharing => {
+            !roams && client.rate > 1.0 / 120.0
+        }
+        Class::SequentialEnumeration | Class::RandomEnumeration | Class::Batch => {
+            client.rate > 1.0 / 60.0
+        }
+        Class::Silence | Class::Surge => client.rate > 2.0 / 60.0,
+        Class::Rotation => client.rate > 2.0 / 60.0,
+        Class::Exfiltration | Class::Upload | Class::RetryStorm => client.rate > 1.0 / 60.0,
+        // The most popular ones, so that there is something to see.
+        Class::RouteErrors | Class::Deploy | Class::Latency | Class::Unkeyed => label.route < 6,
+        Class::Pollution | Class::Replay => client.rate > 1.0 / 120.0,
+        _ => true,
+    };
+    suits
+        && others.iter().all(|other| {
+            let margin = 2 * 3600;
+            let away = label.from > other.until + margin || other.from > label.until + margin;
+            let long = |class| {
+                matches!(
+                    class,
+                    Class::NewRegion | Class::HealthChecks | Class::Rotation
+                )
+            };
+            let same_key = has_key(label.class) && has_key(other.class) && label.who == other.who;
+            let same_kind = label.class == other.class && !has_key(label.class);
+            let on_route = |class| {
+                matches!(
+                    class,
+                    Class::RouteErrors | Class::Deploy | Class::Latency | Class::Unkeyed
+                )
+            };
+            let same_route =
+                on_route(label.class) && on_route(other.class) && label.route == other.route;
+            let common = (is_common(label.class) && !long(other.class))
+                || (is_common(other.class) && !long(label.class));
+            // After an incident a key needs time to be itself again.
+            let settled =
+                label.from > other.until + 12 * 3600 || other.from > label.until + 12 * 3600;
+            (away || !(common || same_kind)) && (settled || !(same_key || same_route))
+        })
+}

@@ -1,0 +1,263 @@
+//! From requests to segments, through the pipeline, to awareness: nothing is handed over but bytes and times.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use observer::awareness::{Awareness, Incident, State};
+use observer::identity::{Attributor, Fingerprinter, IdentitySettings, Pepper, Registry};
+use observer::pipeline::{Host, Pipeline, Settings};
+use observer::route::{self, Routes};
+use observer::segment::Segment;
+use observer::usage::Call;
+use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey, flags};
+use observer_ebpf::track::ORIGIN;
+
+use super::population::Population;
+use super::traffic::{Credential, Request, Way};
+
+/// The host, its pipeline and its awareness.
+pub struct Wire {
+    pipeline: Pipeline,
+    awareness: Awareness,
+    connections: HashMap<(String, Way), Connection>,
+    calls: Vec<Call>,
+    exchanges: u64,
+    nanoseconds: u64,
+}
+
+struct Connection {
+    flow: FlowKey,
+    client_high: bool,
+    interface: u32,
+    birth: u64,
+    /// Stream offsets of the client's and the server's next byte.
+    next: [u64; 2],
+}
+
+/// The proxy on the host listens for clients of these networks, gateways are elsewhere.
+struct ThisHost;
+
+impl Host for ThisHost {
+    fn interface(&self, index: u32) -> Arc<str> {
+        Arc::from(if index == 1 { "lo" } else { "eth0" })
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        address.is_loopback() || address == IpAddr::from([192, 0, 2, 1])
+    }
+
+    fn client_serves(&mut self, _: &FlowKey) -> bool {
+        false
+    }
+
+    fn is_over(&self, _: &FlowKey, _: u64) -> bool {
+        false
+    }
+}
+
+/// Calls that are handed to awareness at a time, so that measuring costs little of what is measured.
+const BATCH: usize = 1_024;
+
+impl Wire {
+    /// A host that knows the population by its registry.
+    ///
+    /// # Panics
+    /// When the registry is not valid.
+    pub fn new(population: &Population) -> Self {
+        let fingerprinter = Fingerprinter::new(&Pepper::new(&mut [7; 32]));
+        let document =
+            population.registry(|secret| fingerprinter.fingerprint(secret.as_bytes()).to_string());
+        let registry =
+            Arc::new(Registry::parse(&[("akb.toml", document)]).expect("a valid registry"));
+        let network = |text: &str| text.parse().expect("a network");
+        let settings = IdentitySettings {
+            trusted_proxies: vec![network("127.0.0.0/8"), network("10.200.0.0/16")],
+            gateways: vec![network("127.0.0.0/8"), network("10.200.0.0/16")],
+            ..IdentitySettings::default()
+        };
+        let pipeline = Pipeline::new(
+            Settings::default(),
+            Attributor::new(settings, fingerprinter),
+            Arc::clone(&registry),
+            Routes::new(route::Settings::default(), &[]).expect("no APIs"),
+        );
+        Self {
+            pipeline,
+            awareness: Awareness::new(registry),
+            connections: HashMap::new(),
+            calls: Vec::new(),
+            exchanges: 0,
+            nanoseconds: 0,
+        }
+    }
+
+    /// Exchanges that awareness saw.
+    pub fn exchanges(&self) -> u64 {
+        self.exchanges
+    }
+
+    /// Nanoseconds that awareness took for them and for the minutes.
+    pub fn nanoseconds(&self) -> u64 {
+        self.nanoseconds
+    }
+
+    /// Puts a request and its answer on the wire.
+    pub fn exchange(&mut self, request: &Request) {
+        let head = head(request);
+        let mut answer = format!(
+            "HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            request.status, request.received
+        );
+        answer.push_str("\r\n");
+        self.segment(request, true, head.as_bytes(), request.sent, request.time);
+        self.segment(
+            request,
+            false,
+            answer.as_bytes(),
+            request.received,
+            request.time + request.took,
+        );
+        if self.calls.len() >= BATCH {
+            self.observe();
+        }
+    }
+
+    fn segment(&mut self, request: &Request, from_client: bool, head: &[u8], body: u64, time: u64) {
+        let count = self.connections.len();
+        let name = (request.client.clone(), request.way.clone());
+        let connection = self
+            .connections
+            .entry(name)
+            .or_insert_with(|| Connection::new(request, count));
+        let next = &mut connection.next[usize::from(!from_client)];
+        let high = connection.client_high == from_client;
+        let first = connection.birth == 0;
+        if first {
+            connection.birth = time;
+        }
+        // Bodies are not copied, and longer than any segment.
+        for (offset, length, payload) in [
+            (*next, head.len() as u64, head),
+            (*next + head.len() as u64, body, &[][..]),
+        ] {
+            if length == 0 {
+                continue;
+            }
+            let header = EventHeader {
+                time,
+                birth: connection.birth,
+                offset,
+                length: u32::try_from(length).unwrap_or(u32::MAX),
+                copied: payload.len() as u32,
+                interface: connection.interface,
+                flow: connection.flow,
+                flags: if high { flags::HIGH } else { 0 }
+                    | if first { flags::FROM_START } else { 0 },
+                ..EventHeader::default()
+            };
+            let calls = &mut self.calls;
+            let segment = Segment { header, payload };
+            self.pipeline
+                .segment(&segment, time, &mut ThisHost, &mut |call| calls.push(call));
+        }
+        *next += head.len() as u64 + body;
+    }
+
+    fn observe(&mut self) {
+        let begun = Instant::now();
+        for call in &self.calls {
+            self.awareness.observe(call);
+        }
+        self.nanoseconds += begun.elapsed().as_nanos() as u64;
+        self.exchanges += self.calls.len() as u64;
+        self.calls.clear();
+    }
+
+    /// Lets time pass; takes incidents that opened.
+    pub fn tick(&mut self, second: u64, opened: &mut Vec<Incident>) {
+        self.observe();
+        self.pipeline
+            .tick(second * 1_000_000_000, &mut ThisHost, &mut |_| {});
+        let begun = Instant::now();
+        self.awareness.tick(second, 1.0);
+        self.nanoseconds += begun.elapsed().as_nanos() as u64;
+        let changes = self.awareness.take_changes();
+        opened.extend(
+            changes
+                .into_iter()
+                .filter(|incident| incident.state == State::Open),
+        );
+    }
+}
+
+impl Connection {
+    fn new(request: &Request, number: usize) -> Self {
+        let address = |address: SocketAddr| match address.ip() {
+            IpAddr::V4(ip) => Endpoint::v4(ip.octets(), address.port()),
+            IpAddr::V6(ip) => Endpoint::v6(ip.octets(), address.port()),
+        };
+        let port = 10_000 + (number % 50_000) as u16;
+        let peer = match request.way {
+            Way::Proxy => IpAddr::from([127, 0, 0, 1 + (number / 50_000) as u8]),
+            Way::Straight => request.client.parse().expect("an address"),
+            Way::Gateway => IpAddr::from([10, 200, 0, 1]),
+        };
+        let server = if request.way == Way::Proxy {
+            [127, 0, 0, 1]
+        } else {
+            [192, 0, 2, 1]
+        };
+        let (flow, client_high) = FlowKey::new(
+            address(SocketAddr::new(peer, port)),
+            address(SocketAddr::new(IpAddr::from(server), 8080)),
+        );
+        Self {
+            flow,
+            client_high,
+            interface: if request.way == Way::Proxy { 1 } else { 2 },
+            birth: 0,
+            next: [ORIGIN; 2],
+        }
+    }
+}
+
+fn head(request: &Request) -> String {
+    let mut head = String::with_capacity(320);
+    let (query, key) = match &request.credential {
+        Credential::Query(key) => (format!("?api_key={key}"), None),
+        Credential::Key(key) | Credential::Signed(key, _) => (String::new(), Some(key)),
+        Credential::None | Credential::Basic(_) => (String::new(), None),
+    };
+    let _ = write!(
+        head,
+        "{} {}{query} HTTP/1.1\r\nHost: api.example\r\nUser-Agent: {}\r\n{}",
+        request.method, request.target, request.agent, request.fields
+    );
+    if request.way != Way::Straight {
+        let _ = write!(head, "X-Forwarded-For: {}\r\n", request.client);
+    }
+    if let Some(key) = key {
+        let _ = write!(head, "X-API-Key: {key}\r\n");
+    }
+    match &request.credential {
+        Credential::Signed(_, signature) => {
+            let _ = write!(head, "Signature: sig=:{signature:032x}:\r\n");
+        }
+        Credential::Basic(pair) => {
+            let _ = write!(head, "Authorization: Basic {}\r\n", base64(pair.as_bytes()));
+        }
+        _ => {}
+    }
+    if request.sent > 0 {
+        let _ = write!(head, "Content-Length: {}\r\n", request.sent);
+    }
+    head.push_str("\r\n");
+    head
+}
+
+fn base64(bytes: &[u8]) -> String {
+    data_encoding::BASE64.encode(bytes)
+}
