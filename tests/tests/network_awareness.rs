@@ -113,7 +113,7 @@ fn an_error_step_is_told_of_that_key_within_seconds() {
         let lines = format!("fp = \"{}\"", setup.fingerprint(key));
         setup.register(&format!("calm{number}"), &lines);
     }
-    let _daemon = setup.start(&link.server);
+    let daemon = setup.start(&link.server);
     let (stop, stepping) = (AtomicBool::new(false), AtomicUsize::new(usize::MAX));
     let mut took: Vec<f64> = thread::scope(|scope| {
         let keys = KEYS.iter().map(|(key, _)| *key).chain(CALM);
@@ -145,7 +145,21 @@ fn an_error_step_is_told_of_that_key_within_seconds() {
             println!("{wanted}: {took:.1} s");
             took
         };
-        KEYS.iter().enumerate().map(step).collect()
+        let took = KEYS.iter().enumerate().map(step).collect();
+        // The last one goes on, and so does its incident.
+        let labels = [("consumer", "echo")];
+        let counted = || {
+            daemon
+                .metrics()
+                .sum("observer_http_requests_total", &labels)
+        };
+        let enough = counted() + 250.0;
+        wait_for("the step to go on", Duration::from_secs(60), || {
+            let open = setup.incidents(&["--rule", "error_rate"]);
+            assert!(subjects(&open).contains(&"echo/echo-key"), "{open:#?}");
+            (counted() >= enough).then_some(())
+        });
+        took
     });
     took.sort_by(f64::total_cmp);
     println!("median of {}: {:.1} s", took.len(), took[took.len() / 2]);
