@@ -136,6 +136,12 @@ impl Recent {
         self.0.add(time, counts);
     }
 
+    /// Requests at `time`.
+    fn requests(&self, time: u64) -> u64 {
+        let [requests, ..] = self.0.sums(time);
+        requests
+    }
+
     /// Errors of a class and requests at `time`.
     fn of(&self, class: Class, time: u64) -> (u32, u32) {
         let sums = self.0.sums(time);
@@ -189,6 +195,8 @@ struct Seen {
     success: bool,
     key: Option<u32>,
     place: u32,
+    /// Hash of the route, the same in every process.
+    route: u32,
     source: Option<u32>,
     /// The application accepted this key from this network, now or before.
     verified: bool,
@@ -205,6 +213,8 @@ pub struct Awareness {
     signatures: [HashMap<u64, (u32, u64)>; 2],
     /// What a rule said lately, and when (seconds since 1970): it need not say so for every exchange.
     said: HashMap<(Rule, u64), u64>,
+    /// Networks that an incident is about, and since when (nanoseconds since 1970).
+    blamed: HashMap<u32, u64>,
     host: Host,
     tails: Tails,
     priors: Priors,
@@ -266,6 +276,7 @@ impl Awareness {
             sources: Table::new(SOURCES),
             signatures: Default::default(),
             said: HashMap::new(),
+            blamed: HashMap::new(),
             host: Host::default(),
             tails: Tails::default(),
             priors: Priors::default(),
@@ -312,9 +323,11 @@ impl Awareness {
             success,
             key: None,
             place: self.place(call, second / MINUTE),
+            route: 0,
             source: None,
             verified: false,
         };
+        seen.route = self.places.get(seen.place).map_or(0, |place| place.hash);
         seen.key = self.key(call, &seen);
         seen.source = self.source(&seen);
         self.update_key(call, &mut seen);
@@ -376,6 +389,7 @@ impl Awareness {
             born: minute,
             last: minute,
             changed: true,
+            hash: hash(call.route.as_bytes()) ^ hash(call.api.as_bytes()),
             ..Place::default()
         };
         let names = Names(Arc::clone(&call.api), Arc::clone(&call.route));
@@ -472,7 +486,7 @@ impl Awareness {
         if !seen.verified {
             return;
         }
-        key.came_from(seen.network);
+        let shared = key.came_from(seen.network, seen.second);
         let age = seen.minute.saturating_sub(key.born);
         if let Some(new) = key.networks.observe(seen.network, minute, seen.success)
             && new.known > 0
@@ -482,9 +496,11 @@ impl Awareness {
         }
         let agent = call.traits.agent;
         let new_agent = key.agents.observe(agent, minute, seen.success);
-        let route = hash(call.route.as_bytes()) ^ hash(call.api.as_bytes());
-        let new_route = key.routes.observe(route, minute, seen.success);
+        let new_route = key.routes.observe(seen.route, minute, seen.success);
         key.brought(seen, new_agent, new_route);
+        if let (Some(networks), Some(number)) = (shared, seen.key) {
+            self.tell_shared(number, networks, seen);
+        }
     }
 
     fn update_errors(&mut self, call: &Call, seen: &Seen) {
@@ -492,6 +508,8 @@ impl Awareness {
         let counts = |class: Class| class == Class::Server || seen.verified;
         let class = seen.class;
         let mut proven: [Option<(cause::Who, Class)>; 2 * CLASSES] = [None; 2 * CLASSES];
+        // Callers differ in what is usual for them, and which of them call changes with the hour.
+        let mut own = [0.0; CLASSES];
         let mut slot = proven.iter_mut();
         let mut prove = |who, class| {
             if let Some(slot) = slot.next() {
@@ -504,8 +522,14 @@ impl Awareness {
         {
             key.recent
                 .add(class.filter(|class| counts(*class)), seen.time);
-            for (one, sequence) in Class::ALL.into_iter().zip(&mut key.classes) {
+            for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut key.classes).zip(&mut own)
+            {
                 let hit = class == Some(one);
+                *own = if one == Class::Server {
+                    0.0
+                } else {
+                    sequence.null()
+                };
                 if (seen.verified || (hit && one == Class::Server))
                     && sequence.observe(hit, seen.time)
                 {
@@ -525,9 +549,9 @@ impl Awareness {
             place
                 .recent
                 .add(class.filter(|class| counts(*class)), seen.time);
-            for (one, sequence) in Class::ALL.into_iter().zip(&mut place.classes) {
+            for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut place.classes).zip(own) {
                 if (seen.verified || one == Class::Server)
-                    && sequence.observe(class == Some(one), seen.time)
+                    && sequence.observe_of(class == Some(one), seen.time, own)
                 {
                     prove(cause::Who::Place(seen.place), one);
                 }
@@ -550,9 +574,9 @@ impl Awareness {
         host.requests += 1;
         host.recent
             .add(class.filter(|class| counts(*class)), seen.time);
-        for (one, sequence) in Class::ALL.into_iter().zip(&mut host.classes) {
+        for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut host.classes).zip(own) {
             if (seen.verified || one == Class::Server)
-                && sequence.observe(class == Some(one), seen.time)
+                && sequence.observe_of(class == Some(one), seen.time, own)
             {
                 prove(cause::Who::Host, one);
             }

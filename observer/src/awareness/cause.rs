@@ -21,6 +21,8 @@ pub(super) enum Who {
 
 /// Share of the errors from which on one is to blame for all.
 const MOST: f64 = 0.7;
+/// Share of the excess from which on one route is to blame for all: what was before is still in the window.
+const MOST_OF_EXCESS: f64 = 0.6;
 /// Others that have to be affected too.
 const OTHERS: usize = 3;
 /// Errors that they have to have.
@@ -112,8 +114,10 @@ impl Awareness {
                 let Some((place, share)) = errors.and_then(|errors| errors.top()) else {
                     return who;
                 };
-                if self.others_at_large(key, class, time) == Others::Affected {
-                    return self.where_most_fails(class);
+                if self.host_is_suspicious(class)
+                    && self.others_at_large(key, class, time) == Others::Affected
+                {
+                    return self.where_most_fails(class, time);
                 }
                 // A key that fails everywhere is not explained by one of the places.
                 if share < 0.4 {
@@ -133,51 +137,48 @@ impl Awareness {
                     .and_then(|place| place.errors.get(index));
                 match errors.and_then(|errors| errors.top()) {
                     Some((key, share)) if share >= MOST => self.cause(Who::Key(key), class, time),
-                    _ => match self.where_most_fails(class) {
+                    _ if self.host_is_suspicious(class) => match self.where_most_fails(class, time)
+                    {
                         Who::Host => Who::Host,
                         _ => who,
                     },
+                    _ => who,
                 }
             }
             Who::Host => match self.host.keys.get(index).and_then(|errors| errors.top()) {
                 Some((key, share)) if share >= MOST => self.cause(Who::Key(key), class, time),
-                _ => self.where_most_fails(class),
+                _ => self.where_most_fails(class, time),
             },
         }
     }
 
-    /// The route that most of the errors are of, or everything.
-    fn where_most_fails(&self, class: Class) -> Who {
-        match self
-            .host
-            .places
-            .get(class as usize)
-            .and_then(|errors| errors.top())
-        {
-            Some((place, share)) if share >= MOST => Who::Place(place),
-            Some((place, _)) if self.fails_alone(place, class) => Who::Place(place),
-            _ => Who::Host,
-        }
-    }
-
-    /// Whether no other route has an alarm or is close to one.
-    fn fails_alone(&self, place: u32, class: Class) -> bool {
+    /// The route that most of the excess is of, or everything.
+    fn where_most_fails(&self, class: Class, time: u64) -> Who {
         let index = class as usize;
-        let shares = self
+        let excess = |recent: &Recent, sequence: Option<&Sequence>| {
+            let (hits, trials) = recent.of(class, time);
+            f64::from(hits) - sequence.map_or(0.0, Sequence::baseline) * f64::from(trials)
+        };
+        let all = excess(&self.host.recent, self.host.classes.get(index));
+        let places = self
             .host
             .places
             .get(index)
-            .map(|shares| shares.ranked())
+            .map(|places| places.ranked())
             .unwrap_or_default();
-        shares
-            .into_iter()
-            .filter(|other| *other != place)
-            .all(|other| {
-                self.places
-                    .get(other)
-                    .and_then(|place| place.classes.get(index))
-                    .is_none_or(|sequence| sequence.level() < 0.5)
+        let most = places.into_iter().find(|number| {
+            let place = self.places.get(*number);
+            place.is_some_and(|place| {
+                excess(&place.recent, place.classes.get(index)) >= MOST_OF_EXCESS * all
             })
+        });
+        most.map_or(Who::Host, Who::Place)
+    }
+
+    /// Whether errors are more than usual in all traffic together.
+    fn host_is_suspicious(&self, class: Class) -> bool {
+        let sequence = self.host.classes.get(class as usize);
+        sequence.is_some_and(|sequence| sequence.is_alarmed() || sequence.level() >= 0.5)
     }
 
     /// How everybody else fares on a route.

@@ -29,6 +29,8 @@ const SAID: usize = 16_384;
 /// Requests for objects before it is known which are new to a key, and minutes that a key has to be known for.
 const OBJECTS: f64 = 200.0;
 const AGE: u64 = 24 * 60;
+/// Objects that are new to a key, one after the other, before it is worth telling.
+const LEAST: u32 = 15;
 /// Seconds of getting to know the networks of a host.
 const LEARNING: u64 = 3600;
 
@@ -255,7 +257,10 @@ impl Awareness {
         let proven = key.unknown_objects.observe(new, seen.time);
         let walk = key.objects.walk_so_far();
         let age = seen.minute.saturating_sub(key.born);
-        let proven = proven && age >= AGE && key.unknown_objects.learned().1 >= OBJECTS;
+        let proven = proven
+            && age >= AGE
+            && key.unknown_objects.learned().1 >= OBJECTS
+            && key.unknown_objects.proof().run.hits >= LEAST;
         let sequential = walk.is_sequential() && age >= 60;
         if !sequential && !proven {
             return;
@@ -310,6 +315,37 @@ impl Awareness {
         }
     }
 
+    /// A key that several networks use in turn.
+    pub(super) fn tell_shared(&mut self, number: u32, networks: usize, seen: &Seen) {
+        let Some(key) = self.keys.get_mut(number) else {
+            return;
+        };
+        key.newcomer = None;
+        let subject = key.subject();
+        let usual = f64::from(key.usual_networks);
+        let statement = format!(
+            "{}: {networks} networks take turns in its requests, three times in a row; {usual:.1} are usual",
+            subject.words()
+        );
+        let rule = Rule::KeySharing;
+        self.book.settle(Rule::NewNetwork, &subject);
+        let finding = Finding {
+            rule,
+            severity: rule.severity(),
+            subject,
+            statement,
+            evidence: Evidence {
+                seen: networks as f64,
+                baseline: usual,
+                since: seen.time,
+                until: seen.time,
+                ..Evidence::default()
+            },
+            confidence: 0.9,
+        };
+        self.raise(finding, seen.time);
+    }
+
     /// What one network does, whoever it says it is.
     fn by_source(&mut self, call: &Call, seen: &Seen) {
         let Some(source) = seen.source.and_then(|number| self.sources.get_mut(number)) else {
@@ -356,6 +392,12 @@ impl Awareness {
             )
         {
             return;
+        }
+        if rule == Rule::RateLimitEvasion {
+            if self.blamed.len() >= SAID {
+                self.blamed.clear();
+            }
+            self.blamed.insert(seen.network, seen.time);
         }
         self.raise(finding, seen.time);
     }

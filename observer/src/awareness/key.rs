@@ -136,8 +136,11 @@ pub struct Key {
     pub routes: Novelty,
     /// Objects that it asked for.
     pub objects: Objects,
-    /// Networks of one minute that it usually has at the same time.
+    /// Networks that usually take turns within a stretch.
     pub usual_networks: f32,
+    /// The stretch that goes on.
+    #[serde(skip)]
+    pub turns: Turns,
     /// The last five minutes.
     #[serde(skip)]
     pub recent: Recent,
@@ -164,14 +167,19 @@ pub struct Minute {
     pub request_bytes: u64,
     /// Bytes of response contents.
     pub response_bytes: u64,
-    /// Networks, and how often the network changed from one request to the next.
-    pub networks: Vec<u32>,
-    /// The last one.
-    pub network: u32,
-    /// How often it changed.
-    pub changes: u32,
-    /// Minutes in a row with more networks than usual, each in turn with the others.
-    pub shared: u8,
+}
+
+/// A stretch of requests, and the networks that they came from.
+#[derive(Clone, Debug, Default)]
+pub struct Turns {
+    /// Seconds since 1970.
+    since: u64,
+    requests: u16,
+    networks: Vec<u32>,
+    network: u32,
+    changes: u8,
+    /// Stretches in a row with more networks than usual, each in turn with the others.
+    shared: u8,
 }
 
 /// A network on which a key is new.
@@ -193,8 +201,16 @@ pub struct Newcomer {
     pub agent: bool,
 }
 
-/// Networks of a minute that are told apart.
+/// Requests of a minute after which the tests are worked out again at once, and minutes after which they are anyway.
+const BUSY: u32 = 30;
+const EACH: u64 = 8;
+/// Networks of a stretch that are told apart.
 const NETWORKS: usize = 16;
+/// Requests of a stretch.
+const STRETCH: u16 = 16;
+/// Seconds of a stretch at least, and at most.
+const SHORTEST: u64 = 20;
+const LONGEST: u64 = 1_800;
 
 impl Key {
     /// A key that was never seen.
@@ -223,6 +239,7 @@ impl Key {
             routes: Novelty::default(),
             objects: Objects::default(),
             usual_networks: 1.0,
+            turns: Turns::default(),
             recent: Recent::default(),
             errors: Default::default(),
             minute: Minute::default(),
@@ -242,8 +259,13 @@ impl Key {
         }
     }
 
-    /// Works out the tests for the next minute.
+    /// Works out the tests for the next minute, where there was enough to change them.
     pub fn settle(&mut self, priors: &[Prior; CLASSES], objects: Prior, minute: u64, odds: f64) {
+        let busy = self.minute.requests >= BUSY;
+        let turn = (minute ^ self.born).is_multiple_of(EACH) || self.exchanges == 0;
+        if !busy && !turn {
+            return;
+        }
         let odds = self.per_day(minute).max(100.0) * odds;
         for (sequence, prior) in self.classes.iter_mut().zip(priors) {
             sequence.settle(*prior, odds);
@@ -251,36 +273,47 @@ impl Key {
         self.unknown_objects.settle(objects, odds);
     }
 
-    /// Notes the network of a request: how many take turns within a minute.
-    pub fn came_from(&mut self, network: u32) {
-        let minute = &mut self.minute;
-        if minute.network == network {
-            return;
+    /// Notes the network of a request. Returns how many take turns, when more than usual did for the third time in a row.
+    pub fn came_from(&mut self, network: u32, second: u64) -> Option<usize> {
+        let turns = &mut self.turns;
+        if second > turns.since + LONGEST {
+            *turns = Turns {
+                since: second,
+                shared: 0,
+                ..Turns::default()
+            };
         }
-        minute.changes += u32::from(minute.network != 0);
-        minute.network = network;
-        if minute.networks.len() < NETWORKS && !minute.networks.contains(&network) {
-            minute.networks.push(network);
+        turns.requests += 1;
+        if turns.network != network {
+            turns.changes += u8::from(turns.network != 0);
+            turns.network = network;
+            if turns.networks.len() < NETWORKS && !turns.networks.contains(&network) {
+                turns.networks.push(network);
+            }
         }
-    }
-
-    /// Whether more networks than usual took turns in the minute that is over, for the third time in a row.
-    pub fn is_shared(&mut self) -> Option<usize> {
-        let networks = self.minute.networks.len();
-        // That many, each coming back at least once.
+        if turns.requests < STRETCH || second < turns.since + SHORTEST {
+            return None;
+        }
+        let networks = turns.networks.len();
+        // That many, each coming back.
         let many = networks >= 3
-            && networks as f32 >= 2.0 * self.usual_networks + 1.0
-            && self.minute.changes as usize >= 2 * networks;
-        self.minute.shared = if many {
-            self.minute.shared.saturating_add(1)
+            && networks as f32 >= 2.0 * self.usual_networks + 0.9
+            && usize::from(turns.changes) >= 2 * networks - 2;
+        let shared = if many {
+            turns.shared.saturating_add(1)
         } else {
             0
         };
-        if !many && self.minute.requests > 0 {
-            self.usual_networks += 0.01 * (networks as f32 - self.usual_networks).max(-0.5);
+        if !many {
+            self.usual_networks += 0.02 * (networks as f32 - self.usual_networks).max(-0.5);
             self.usual_networks = self.usual_networks.max(1.0);
         }
-        (self.minute.shared >= 3).then_some(networks)
+        *turns = Turns {
+            since: second,
+            shared,
+            ..Turns::default()
+        };
+        (shared == 3).then_some(networks)
     }
 
     /// It was accepted on a network that it never came from.

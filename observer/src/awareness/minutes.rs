@@ -19,11 +19,15 @@ const SURGE: u8 = 3;
 /// Below this share of certain exchanges, fewer requests may be the observer's own loss.
 const COMPLETE: f64 = 0.99;
 /// Minutes that a new network is looked at before it is told.
-const PATIENCE: u64 = 2;
+const PATIENCE: u64 = 30;
 /// Minutes in which what else is new counts.
 const LEAK: u64 = 15;
+/// Chance of a new network from which on something else that is new does not make it a leak.
+const RARE: f64 = 0.01;
+/// Minutes for which what a network is blamed for explains its keys.
+const ECHO: u64 = 60;
 /// Keys on new networks at the same time that are a common move.
-const MOVE: usize = 5;
+const MOVE: usize = 4;
 /// Evaluations between two false alarms of all volumes: minutes of a day, days of a key.
 const EACH: f64 = 1_440.0 * 4_000.0;
 /// The same for sizes, of which minutes with requests are fewer.
@@ -82,9 +86,13 @@ impl Awareness {
                 continue;
             }
             key.settle(priors, self.priors.objects, minute, KEY_DAYS);
-            let found = key
-                .volume
-                .close(minute, f64::from(requests), common, volume);
+            // All that have no key are anybody: how many they are says nothing of one of them.
+            let found = if key.id.is_empty() {
+                Minute::default()
+            } else {
+                key.volume
+                    .close(minute, f64::from(requests), common, volume)
+            };
             if let Some(score) = found
                 .score
                 .filter(|_| found.above.is_none() && found.below.is_none())
@@ -97,29 +105,27 @@ impl Awareness {
                     drifts.push((number, class, rates));
                 }
             }
-            let shared = key.is_shared();
-            let responses = key.responses.close(requests, sent, size);
-            let contents = key.requests.close(requests, received, size);
+            let (off, responses) = key.responses.close(requests, sent, size);
+            if let Some(score) = off.filter(|_| responses.is_none()) {
+                self.tails.size.learn(score);
+            }
+            let (_, contents) = key.requests.close(requests, received, size);
             key.minute.requests = 0;
             key.minute.response_bytes = 0;
             key.minute.request_bytes = 0;
-            key.minute.changes = 0;
-            key.minute.networks.clear();
-            key.minute.network = 0;
             if found
                 != (Minute {
                     score: found.score,
                     ..Minute::default()
                 })
-                || shared.is_some()
                 || responses.is_some()
                 || contents.is_some()
             {
-                findings.push((number, found, shared, responses, contents));
+                findings.push((number, found, responses, contents));
             }
         }
-        for (number, found, shared, responses, contents) in findings {
-            self.tell_key(number, found, shared, responses, contents, time, complete);
+        for (number, found, responses, contents) in findings {
+            self.tell_key(number, found, responses, contents, time, complete);
         }
         for (number, class, rates) in drifts {
             self.tell_drift(number, class, rates, time);
@@ -152,9 +158,9 @@ impl Awareness {
 
     /// How many times as much as expected comes of all keys alike: the median of those that ask often.
     fn common(&self, minute: u64) -> f64 {
-        let ratio = |(_, key): (u32, &super::key::Key)| {
-            let expected = key.volume.expected(minute)?;
-            (expected >= 3.0).then(|| f64::from(key.minute.requests) / expected)
+        let ratio = |(_, key): (u32, &Key)| {
+            let (seen, expected) = key.volume.lately(minute, f64::from(key.minute.requests))?;
+            (expected >= 5.0).then(|| seen / expected)
         };
         let mut ratios: Vec<f64> = self.keys.iter().filter_map(ratio).collect();
         if ratios.len() < COMMON {
@@ -226,7 +232,6 @@ impl Awareness {
         &mut self,
         number: u32,
         found: Minute,
-        shared: Option<usize>,
         responses: Option<Large>,
         contents: Option<Large>,
         time: u64,
@@ -260,8 +265,9 @@ impl Awareness {
             self.raise(finding, time);
         }
         if let Some(above) = found.above
-            // Of what fetches more and larger, the size says more.
+            // Of what fetches more and larger, the size says more; of what one network does with many keys, the network.
             && self.book.get(Rule::Exfiltration, &subject).is_none()
+            && !self.is_blamed(number, time)
         {
             let finding = residual(
                 Rule::VolumeSurge,
@@ -274,7 +280,10 @@ impl Awareness {
                 self.raise(finding, time);
             }
         }
-        if let Some(below) = found.below.filter(|_| complete) {
+        if let Some(below) = found
+            .below
+            .filter(|_| complete && !self.was_replaced(number, &found, time))
+        {
             let finding = residual(
                 Rule::Silence,
                 &subject,
@@ -292,32 +301,29 @@ impl Awareness {
                 self.raise(finding, time);
             }
         }
-        if let Some(networks) = shared {
-            let usual = self.keys.get(number).map_or(1.0, |key| key.usual_networks);
-            let statement = format!(
-                "{}: {networks} networks take turns within each of 3 minutes; {usual:.1} are usual",
-                subject.words()
-            );
-            let rule = Rule::KeySharing;
-            let finding = Finding {
-                rule,
-                severity: rule.severity(),
-                subject,
-                statement,
-                evidence: Evidence {
-                    seen: networks as f64,
-                    baseline: f64::from(usual),
-                    since: time.saturating_sub(3 * MINUTE * SECOND),
-                    until: time,
-                    ..Evidence::default()
-                },
-                confidence: 0.9,
-            };
-            if let Some(key) = self.keys.get_mut(number) {
-                key.newcomer = None;
-            }
-            self.raise(finding, time);
-        }
+    }
+
+    /// Whether another key of the same consumer asks for what this one does not any more.
+    fn was_replaced(&self, number: u32, found: &Minute, time: u64) -> bool {
+        let (Some(key), Some(below)) = (self.keys.get(number), found.below) else {
+            return false;
+        };
+        let others = self
+            .keys
+            .iter()
+            .filter(|(other, one)| *other != number && one.consumer == key.consumer);
+        let requests: u64 = others.map(|(_, one)| one.recent.requests(time)).sum();
+        // A fifth of what is missing, in five minutes: what comes now may be less than usual besides.
+        requests as f64 * below.minutes as f64 / 5.0 >= 0.2 * below.expected
+    }
+
+    /// Whether the network on which a key is new is the subject of an incident of its own.
+    fn is_blamed(&self, number: u32, time: u64) -> bool {
+        let newcomer = self.keys.get(number).and_then(|key| key.newcomer);
+        newcomer.is_some_and(|new| {
+            let told = self.blamed.get(&new.network);
+            told.is_some_and(|told| time.saturating_sub(*told) < ECHO * MINUTE * SECOND)
+        })
     }
 
     /// Tells that requests to a route take long.
@@ -331,7 +337,7 @@ impl Awareness {
         }
         let milliseconds = |microseconds: f64| microseconds / 1_000.0;
         let statement = format!(
-            "{}: requests took {:.1} ms in the mean of {} where {:.1} +- {:.1} ms are usual; score {:.2} > {SLOW_SCORE}",
+            "{}: requests took {:.1} ms in the mean of {} where {:.1} to {:.1} ms are usual; score {:.2} > {SLOW_SCORE}",
             subject.words(),
             milliseconds(slow.took),
             slow.requests,
@@ -347,7 +353,7 @@ impl Awareness {
             evidence: Evidence {
                 seen: slow.took,
                 baseline: slow.usual.0,
-                deviation: slow.usual.1,
+                deviation: slow.usual.1 - slow.usual.0,
                 score: slow.score,
                 limit: SLOW_SCORE,
                 since: time - MINUTE * SECOND,
@@ -395,10 +401,9 @@ impl Awareness {
         let Some(key) = key.and_then(|number| self.keys.get(number)) else {
             return false;
         };
-        let Some(newcomer) = key
-            .newcomer
-            .filter(|new| time.saturating_sub(new.since) <= LEAK * MINUTE * SECOND)
-        else {
+        let Some(newcomer) = key.newcomer.filter(|new| {
+            time.saturating_sub(new.since) <= LEAK * MINUTE * SECOND && new.chance < RARE
+        }) else {
             return false;
         };
         let subject = key.subject();
@@ -428,7 +433,7 @@ impl Awareness {
 
     /// Tells of keys on new networks, once it is clear that it is no common move.
     fn tell_newcomers(&mut self, time: u64) {
-        let fresh = |since: u64| time.saturating_sub(since) <= LEAK * MINUTE * SECOND;
+        let fresh = |since: u64| time.saturating_sub(since) <= ECHO * MINUTE * SECOND;
         let moving = self
             .keys
             .iter()
@@ -442,6 +447,9 @@ impl Awareness {
             };
             if !fresh(new.since) {
                 key.newcomer = None;
+                continue;
+            }
+            if self.blamed.contains_key(&new.network) {
                 continue;
             }
             let surprising = new.chance < 1e-3 && moving < MOVE && &*key.consumer != UNREGISTERED;

@@ -17,6 +17,8 @@ pub struct Place {
     pub api: Arc<str>,
     /// Route.
     pub route: Arc<str>,
+    /// Hash of both.
+    pub hash: u32,
     /// Minutes since 1970.
     pub last: u64,
     /// Minutes since 1970.
@@ -49,9 +51,10 @@ pub struct Place {
 /// How long requests to a route take, by the minute.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pace {
+    /// Of the logarithms of microseconds.
     stream: Stream,
-    /// Microseconds past which it is slow, while an alarm holds.
-    slow: Option<f64>,
+    /// Microseconds past which it is slow, and since when (seconds since 1970), while an alarm holds.
+    slow: Option<(f64, u64)>,
 }
 
 /// A minute in which requests took long.
@@ -59,7 +62,7 @@ pub struct Pace {
 pub struct Slow {
     /// Microseconds that a request took: the geometric mean.
     pub took: f64,
-    /// Microseconds that were usual, and how far from that was still usual.
+    /// Microseconds between which it was usual.
     pub usual: (f64, f64),
     /// Of [`Stream`]; zero while an alarm goes on.
     pub score: f64,
@@ -71,6 +74,8 @@ pub struct Slow {
 const MEAN_OF: u32 = 10;
 /// Score of an alarm: about one in five weeks of noise.
 pub const SLOW_SCORE: f64 = 0.8;
+/// Seconds after which a slow route is how things are.
+const ACCEPTED: u64 = 24 * 3600;
 /// How many times the middle of what is usual matters.
 const SLOW_TIMES: f64 = 1.8;
 
@@ -106,12 +111,21 @@ pub enum Posture {
 /// Successes with a credential before a route is one that asks for it.
 pub const KEYED: u64 = 20;
 
+/// Requests of five minutes after which the tests are worked out every minute, and minutes after which they are anyway.
+const BUSY: u64 = 100;
+const EACH: u64 = 8;
 /// Successes before a parameter given twice is unusual.
 const POLLUTABLE: u64 = 200;
 
 impl Place {
     /// Works out the tests for the next minute.
     pub fn settle(&mut self, priors: &[Prior; CLASSES], minute: u64, odds: f64) {
+        if !(minute ^ self.born).is_multiple_of(EACH)
+            && self.recent.requests(minute * 60_000_000_000) < BUSY
+            && self.exchanges > 0
+        {
+            return;
+        }
         let age = minute.saturating_sub(self.born).max(10) as f64;
         let odds = (self.exchanges as f64 / age * 1_440.0).max(100.0) * odds;
         for (sequence, prior) in self.classes.iter_mut().zip(priors) {
@@ -127,18 +141,19 @@ impl Place {
         if requests < MEAN_OF {
             return None;
         }
-        let took = (logarithms / f64::from(requests)).exp();
+        let logarithm = logarithms / f64::from(requests);
+        let took = logarithm.exp();
         let pace = self.pace.get_or_insert_with(|| {
             let stream = Stream::new();
             Box::new(Pace { stream, slow: None })
         });
-        let verdict = pace.stream.push(start, took);
-        let usual = (verdict.expected, verdict.spread);
-        if let Some(limit) = pace.slow {
-            if took <= limit {
+        // What is suspicious is not learned from, for a day.
+        if let Some((limit, since)) = pace.slow {
+            if took <= limit || start > since + ACCEPTED {
                 pace.slow = None;
                 return None;
             }
+            let usual = (limit, limit);
             return Some(Slow {
                 took,
                 usual,
@@ -146,14 +161,19 @@ impl Place {
                 requests,
             });
         }
+        let verdict = pace.stream.push(start, logarithm);
+        let usual = (
+            (verdict.expected - verdict.spread).exp(),
+            (verdict.expected + verdict.spread).exp(),
+        );
         let slow = verdict.score >= SLOW_SCORE
             && verdict.residual > 0.0
             && matches!(verdict.view, View::Value | View::HourOfWeek | View::Drift)
-            && took > SLOW_TIMES * usual.0.max(1.0);
+            && took > SLOW_TIMES * verdict.expected.exp();
         if !slow {
             return None;
         }
-        pace.slow = Some(usual.0 + 0.5 * (took - usual.0));
+        pace.slow = Some(((usual.1 * took).sqrt(), start));
         Some(Slow {
             took,
             usual,

@@ -10,21 +10,21 @@ use serde::{Deserialize, Serialize};
 
 use super::beta::{Belief, Beta, Prior};
 
-/// Half-life of the baseline and of its anchor: minutes with traffic.
-const HALF_LIFE: [f32; 2] = [24.0 * 60.0, 7.0 * 24.0 * 60.0];
+/// What the baseline and its anchor keep of their weight over a minute with traffic: half of it for a day and for a week.
+const KEEP: [f32; 2] = [0.999_518_8, 0.999_931_2];
 /// The null rate is this many standard deviations above the mean.
 const DEVIATIONS: f64 = 3.0;
 /// And this much, so that a rate of nothing can be tested at all.
 const FLOOR: f64 = 0.003;
 /// Share of the limit above which nothing is learned.
 const SUSPICIOUS: f32 = 0.25;
+/// Seconds of the window that says whether an alarm is over.
+const WINDOW: u64 = 300;
 /// How many times its anchor, and how much more, a baseline may be.
 const DRIFT: f64 = 2.0;
 const DRIFT_FLOOR: f64 = 0.02;
 /// Exchanges that a baseline that has drifted is made of.
 const KNOWN: f64 = 500.0;
-/// Seconds of the trailing window that ends an alarm. Until they have passed, it still holds what was usual before.
-const WINDOW: u64 = 300;
 /// Seconds after which what set off an alarm is accepted as how things are.
 const ACCEPTED: u64 = 24 * 3600;
 
@@ -92,6 +92,29 @@ impl Sequence {
             return false;
         }
         self.step(hit, time)
+    }
+
+    /// As [`Sequence::observe`], of a caller whose own null rate is `own`: who always had more such events proves nothing by
+    /// having them again.
+    #[inline]
+    pub fn observe_of(&mut self, hit: bool, time: u64, own: f64) -> bool {
+        if own <= 1.2 * self.design.null {
+            return self.observe(hit, time);
+        }
+        self.pending.1 += 1;
+        self.pending.0 += u32::from(hit);
+        if !hit && self.scores == [0.0; 2] {
+            return false;
+        }
+        let usual = std::mem::replace(&mut self.design.steps, steps(own).1);
+        let proven = self.step(hit, time);
+        self.design.steps = usual;
+        proven
+    }
+
+    /// The rate that has to be exceeded.
+    pub fn null(&self) -> f64 {
+        self.design.null
     }
 
     fn step(&mut self, hit: bool, time: u64) -> bool {
@@ -166,7 +189,8 @@ impl Sequence {
     /// Whether what came lately is usual again: ends an alarm. `recent`: events and exchanges of the trailing window.
     /// Returns whether an alarm has ended.
     pub fn calm(&mut self, recent: (u32, u32), now: u64) -> bool {
-        if self.alarmed == 0 || now.saturating_sub(self.alarmed) < WINDOW {
+        // The window still holds what was before.
+        if self.alarmed == 0 || now < self.alarmed + WINDOW {
             return false;
         }
         let (hits, trials) = recent;
@@ -206,7 +230,7 @@ impl Sequence {
                 .iter()
                 .any(|score| *score > SUSPICIOUS * self.design.limit);
         if trials > 0 && !(suspicious && self.design.limit > 0.0) {
-            let [fast, slow] = HALF_LIFE.map(|minutes| (-std::f32::consts::LN_2 / minutes).exp());
+            let [fast, slow] = KEEP;
             self.baseline.learn(hits, trials, fast);
             self.anchor.learn(hits, trials, slow);
         }
@@ -223,17 +247,7 @@ impl Design {
         // However slowly it comes: more than twice what the anchor knows is not usual.
         let mean = usual.mean.min(DRIFT * anchor.mean + DRIFT_FLOOR);
         let null = (mean + DEVIATIONS * usual.deviation + FLOOR).min(0.9);
-        let room = 1.0 - null;
-        let far = |rate: f64| rate.min(null + 0.8 * room);
-        let alternatives = [
-            far((3.0 * null).max(null + 0.05)),
-            far((10.0 * null).max(0.3)),
-        ];
-        let steps = alternatives.map(|rate| {
-            let up = (rate / null).ln();
-            let down = ((1.0 - rate) / (1.0 - null)).ln();
-            (up as f32, down as f32)
-        });
+        let (alternatives, steps) = steps(null);
         Self {
             steps,
             limit: odds.max(1_000.0).ln() as f32,
@@ -242,6 +256,22 @@ impl Design {
             belief: (mean, usual.deviation),
         }
     }
+}
+
+/// The two alternatives to a null rate, and what a hit and a miss add for either.
+fn steps(null: f64) -> ([f64; 2], [(f32, f32); 2]) {
+    let room = 1.0 - null;
+    let far = |rate: f64| rate.min(null + 0.8 * room);
+    let alternatives = [
+        far((3.0 * null).max(null + 0.05)),
+        far((10.0 * null).max(0.3)),
+    ];
+    let steps = alternatives.map(|rate| {
+        let up = (rate / null).ln();
+        let down = ((1.0 - rate) / (1.0 - null)).ln();
+        (up as f32, down as f32)
+    });
+    (alternatives, steps)
 }
 
 #[cfg(test)]
@@ -291,12 +321,9 @@ mod tests {
         sequence.pending = (300, 600);
         sequence.settle(PRIOR, ODDS);
         assert!((sequence.baseline() - before).abs() < 1e-9);
-        assert!(
-            !sequence.calm((10, 600), WINDOW),
-            "most of it was before the alarm"
-        );
-        assert!(!sequence.calm((200, 600), WINDOW + 1), "three in ten");
-        assert!(sequence.calm((10, 600), WINDOW + 11));
+        assert!(!sequence.calm((10, 600), 200), "too early to say");
+        assert!(!sequence.calm((200, 600), 301), "still three in ten");
+        assert!(sequence.calm((10, 600), 302));
         assert_eq!(sequence.level(), 0.0);
     }
 

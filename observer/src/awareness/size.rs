@@ -13,7 +13,7 @@ const LEAST: f32 = 0.3;
 /// Minutes with requests before anything is usual.
 const KNOWN: u32 = 120;
 /// Bytes past what is usual that matter.
-const MATTERS: f64 = 1_048_576.0;
+const MATTERS: f64 = 131_072.0;
 /// How many times the usual size matters.
 const TIMES: f64 = 3.0;
 /// Minutes after which larger sizes are accepted as how things are.
@@ -45,9 +45,10 @@ pub struct Large {
 
 impl Sizes {
     /// Takes a minute that is over.
-    pub fn close(&mut self, requests: u32, bytes: u64, limit: f64) -> Option<Large> {
+    /// Returns how far it is from what is usual, and what is out of line.
+    pub fn close(&mut self, requests: u32, bytes: u64, limit: f64) -> (Option<f64>, Option<Large>) {
         if requests == 0 {
-            return None;
+            return (None, None);
         }
         self.recent.push((requests, bytes));
         if self.recent.len() > MINUTES {
@@ -66,7 +67,7 @@ impl Sizes {
             let weight = 1.0 / self.known as f32;
             self.mean += weight * (log - self.mean);
             self.spread += weight * ((log - self.mean).abs() * 1.2533 - self.spread);
-            return None;
+            return (None, None);
         }
         let usual = f64::from(self.mean).exp_m1();
         let score = f64::from((log - self.mean) / self.spread.max(LEAST));
@@ -79,12 +80,13 @@ impl Sizes {
             let size = ((log - self.mean).abs() * 1.2533).min(4.0 * self.spread.max(LEAST));
             self.spread += USUAL * (size - self.spread);
         }
-        large.then_some(Large {
+        let found = large.then_some(Large {
             bytes: sum as f64,
             requests: count,
             usual,
             score,
-        })
+        });
+        (Some(score), found)
     }
 }
 
@@ -96,11 +98,14 @@ mod tests {
     fn larger_responses_are_found_and_more_of_the_same_are_not() {
         let mut sizes = Sizes::default();
         for minute in 0..600_u64 {
-            assert_eq!(sizes.close(60, 60 * (1_500 + minute * 37 % 500), 5.0), None);
+            assert_eq!(
+                sizes.close(60, 60 * (1_500 + minute * 37 % 500), 5.0).1,
+                None
+            );
         }
-        assert_eq!(sizes.close(6_000, 6_000 * 1_700, 5.0), None);
+        assert_eq!(sizes.close(6_000, 6_000 * 1_700, 5.0).1, None);
         let large = (0..5)
-            .find_map(|_| sizes.close(60, 60 * 60_000, 5.0))
+            .find_map(|_| sizes.close(60, 60 * 60_000, 5.0).1)
             .expect("found");
         assert!((large.usual - 1_750.0).abs() < 100.0, "{large:?}");
     }

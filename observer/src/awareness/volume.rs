@@ -55,7 +55,7 @@ pub struct Minute {
     pub above: Option<Residual>,
     /// The scale that is farthest below.
     pub below: Option<Residual>,
-    /// On the shortest scale, for the tail of all.
+    /// The farthest of all scales, for the tail of all.
     pub score: Option<f64>,
 }
 
@@ -90,6 +90,14 @@ impl Volume {
         self.season.mean() * 1_440.0
     }
 
+    /// What came and what was expected in five minutes, with this one of so many requests.
+    pub fn lately(&self, minute: u64, count: f64) -> Option<(f64, f64)> {
+        let expected = self.expected(minute)?;
+        let from = self.recent.len().checked_sub(SCALES[1] - 1)?;
+        let (before, usual) = sum(self.recent.get(from..)?);
+        Some((before + count, usual + expected))
+    }
+
     /// Takes a minute that is over. `common`: how much more than expected comes of all streams together.
     pub fn close(&mut self, minute: u64, count: f64, common: f64, limit: f64) -> Minute {
         let Some(expected) = self.expected(minute) else {
@@ -106,9 +114,8 @@ impl Volume {
             let Some(residual) = self.residual(minutes, index) else {
                 continue;
             };
-            if index == 0 {
-                found.score = Some(residual.score.abs());
-            }
+            let size = residual.score.abs();
+            found.score = Some(found.score.map_or(size, |score| score.max(size)));
             if is_surge(&residual, limit) && farther(residual, found.above) {
                 found.above = Some(residual);
             }

@@ -4,7 +4,8 @@ use observer::awareness::Rule;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::population::{EXPIRED, Population, REVOKED};
+use super::population::{EXPIRED, FORMER, Population, REVOKED};
+use super::traffic::TICK;
 use super::{BEGIN, Size};
 
 /// What happens.
@@ -277,7 +278,7 @@ impl Label {
             population
                 .clients
                 .get(self.who)
-                .map(|client| format!("{}/k1", client.account))
+                .map(|client| key_of(&client.account))
         };
         match self.class {
             Class::RouteErrors | Class::Latency | Class::Unkeyed | Class::Deploy => {
@@ -288,8 +289,8 @@ impl Label {
                 format!("api.example {}", route.replace("{}", "{id}"))
             }
             Class::Outage | Class::Marketing => "this host".to_owned(),
-            Class::Revoked => format!("{REVOKED}/k1"),
-            Class::Expired => format!("{EXPIRED}/k1"),
+            Class::Revoked => key_of(&format!("{REVOKED}{}", self.who % FORMER)),
+            Class::Expired => key_of(&format!("{EXPIRED}{}", self.who % FORMER)),
             Class::CredentialStuffing
             | Class::KeyGuessing
             | Class::Scanning
@@ -297,11 +298,31 @@ impl Label {
             | Class::RateLimitEvasion
             | Class::Bypass
             | Class::Spoofed => format!("{}0/24", attacker(self.who, "")),
-            Class::Cleartext => "eth0:8080".to_owned(),
-            Class::KeyInUrl => "api.example query:api_key".to_owned(),
+            Class::Cleartext => format!("eth0:{}", 8_000 + self.who),
+            Class::KeyInUrl => format!(
+                "api.example query:{}",
+                PARAMETERS[self.who % PARAMETERS.len()]
+            ),
             _ => key().unwrap_or_default(),
         }
     }
+}
+
+/// Query parameters that carry keys.
+pub const PARAMETERS: [&str; 8] = [
+    "api_key",
+    "apikey",
+    "api-key",
+    "key",
+    "access_token",
+    "token",
+    "auth",
+    "code",
+];
+
+/// What the first key of an account is called in incidents.
+pub fn key_of(account: &str) -> String {
+    format!("{account}/{account}-k1")
 }
 
 /// The address of an attacker: its network and the end of it.
@@ -314,7 +335,9 @@ pub fn plant(seed: u64, size: Size, population: &Population) -> Vec<Label> {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed);
     let mut labels: Vec<Label> = Vec::new();
     let begin = BEGIN + size.training * 86_400;
+    // Those without a key have numbers of their own, so that no two are about the same subject.
     let mut attackers = 0;
+    let mut numbered = std::collections::BTreeMap::<Class, usize>::new();
     let clients = population.clients.len();
     for class in Class::ATTACKS.into_iter().chain(Class::HARD) {
         let strengths: &[Strength] = if class.is_hard() {
@@ -338,14 +361,25 @@ pub fn plant(seed: u64, size: Size, population: &Population) -> Vec<Label> {
                     let label = Label {
                         class,
                         strength: *strength,
-                        from,
-                        until: from + length,
+                        from: from / TICK * TICK,
+                        until: from / TICK * TICK + length,
                         who: random.random_range(0..clients),
                         route: random.random_range(0..24),
                     };
                     if is_apart(&label, &labels, population) {
-                        attackers += 1;
-                        let who = if has_key(class) { label.who } else { attackers };
+                        let numbered = numbered.entry(class).or_default();
+                        *numbered += 1;
+                        let who = match class {
+                            Class::KeyInUrl
+                            | Class::Revoked
+                            | Class::Expired
+                            | Class::Cleartext => *numbered,
+                            _ if has_key(class) => label.who,
+                            _ => {
+                                attackers += 1;
+                                attackers
+                            }
+                        };
                         labels.push(Label { who, ..label });
                         break;
                     }
@@ -398,7 +432,8 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
         Class::Rotation => client.rate > 2.0 / 60.0,
         Class::Exfiltration | Class::Upload | Class::RetryStorm => client.rate > 1.0 / 60.0,
         // The most popular ones, so that there is something to see.
-        Class::RouteErrors | Class::Deploy | Class::Latency | Class::Unkeyed => label.route < 6,
+        Class::RouteErrors | Class::Deploy | Class::Latency => label.route < 6,
+        Class::Unkeyed => label.route < 12,
         Class::Pollution | Class::Replay => client.rate > 1.0 / 120.0,
         _ => true,
     };
@@ -414,6 +449,9 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
             };
             let same_key = has_key(label.class) && has_key(other.class) && label.who == other.who;
             let same_kind = label.class == other.class && !has_key(label.class);
+            let unkeyed = label.class == Class::Unkeyed
+                && other.class == label.class
+                && label.route == other.route;
             let on_route = |class| {
                 matches!(
                     class,
@@ -427,6 +465,6 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
             // After an incident a key needs time to be itself again.
             let settled =
                 label.from > other.until + 12 * 3600 || other.from > label.until + 12 * 3600;
-            (away || !(common || same_kind)) && (settled || !(same_key || same_route))
+            (away || !(common || same_kind)) && (settled || !(same_key || same_route)) && !unkeyed
         })
 }

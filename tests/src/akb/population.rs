@@ -97,32 +97,40 @@ impl Population {
         for plan in ["gold", "silver", "free"] {
             text.push_str(&format!("[[plan]]\nid = \"{plan}\"\n"));
         }
+        let mut account = |account: &str, plan: &str, keys: &[(&str, &str, &str)]| {
+            text.push_str(&format!(
+                "[[account]]\nid = \"{account}\"\nplan = \"{plan}\"\n[[account.app]]\nid = \"{account}-app\"\n"
+            ));
+            for (number, secret, more) in keys {
+                let fingerprint = fingerprint(secret);
+                text.push_str(&format!(
+                    "[[account.app.key]]\nid = \"{account}-{number}\"\nfp = \"{fingerprint}\"\n{more}\n"
+                ));
+            }
+        };
         for client in &self.clients {
-            text.push_str(&format!(
-                "[[account]]\nid = \"{}\"\nplan = \"{}\"\n[[account.app]]\nid = \"{}-app\"\n[[account.app.key]]\nid = \"k1\"\nfp = \"{}\"\n[[account.app.key]]\nid = \"k2\"\nfp = \"{}\"\n",
-                client.account,
-                client.plan,
-                client.account,
-                fingerprint(&client.secret),
-                fingerprint(&format!("{}-2", client.secret)),
-            ));
+            let second = format!("{}-2", client.secret);
+            let keys = [("k1", &*client.secret, ""), ("k2", &second, "")];
+            account(&client.account, client.plan, &keys);
         }
-        for (account, more) in [
-            (REVOKED, "state = \"revoked\""),
-            (EXPIRED, "expires = 2026-01-01T00:00:00Z"),
-        ] {
-            text.push_str(&format!(
-                "[[account]]\nid = \"{account}\"\nplan = \"free\"\n[[account.app]]\nid = \"{account}-app\"\n[[account.app.key]]\nid = \"k1\"\nfp = \"{}\"\n{more}\n",
-                fingerprint(&format!("secret-of-{account}")),
-            ));
+        for number in 0..FORMER {
+            for (name, more) in [
+                (REVOKED, "state = \"revoked\""),
+                (EXPIRED, "expires = 2026-01-01T00:00:00Z"),
+            ] {
+                let name = format!("{name}{number}");
+                account(&name, "free", &[("k1", &format!("secret-of-{name}"), more)]);
+            }
         }
         text
     }
 }
 
-/// The account with a revoked key.
+/// Accounts of either kind.
+pub const FORMER: usize = 64;
+/// Accounts with a revoked key begin so.
 pub const REVOKED: &str = "revoked";
-/// The account with an expired one.
+/// Accounts with an expired one begin so.
 pub const EXPIRED: &str = "expired";
 
 fn client(number: usize, random: &mut ChaCha8Rng) -> Client {

@@ -6,7 +6,7 @@ use observer::awareness::{Family, Incident, Rule, Severity};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::labels::{Class, Label, Strength};
+use super::labels::{Class, Label, Strength, key_of};
 use super::population::Population;
 use super::traffic::Count;
 use super::{BEGIN, Size};
@@ -97,7 +97,7 @@ impl Outcome {
                 let second = begin + random.random_range(0..self.size.days * 86_400);
                 let client = &population.clients[random.random_range(0..population.clients.len())];
                 let mut made_up = incident.clone();
-                made_up.subject.id = format!("{}/k1", client.account).into();
+                made_up.subject.id = key_of(&client.account).into();
                 made_up.rule = Rule::ALL[random.random_range(0..Rule::ALL.len())];
                 made_up.detected_at = second * SECOND;
                 made_up
@@ -207,7 +207,7 @@ impl Outcome {
         let provable = if label.class.is_rate() {
             count.times.len() as f64 >= 2.0 * bound
         } else {
-            needs(label.class) <= count.times.len()
+            needs(label.class) <= count.times.len() && shows(label, population)
         };
         Verdict {
             class: label.class,
@@ -218,7 +218,10 @@ impl Outcome {
             requests,
             right: told.is_some()
                 && first.is_some_and(|first| {
-                    label.class.rule() == Some(first.rule) && *first.subject.id == *subject
+                    // A leak begins with a new network.
+                    let grows = label.class == Class::LeakedKey && first.rule == Rule::NewNetwork;
+                    (grows || label.class.rule() == Some(first.rule))
+                        && *first.subject.id == *subject
                 }),
             echoes,
         }
@@ -230,8 +233,9 @@ fn needs(class: Class) -> usize {
     match class {
         Class::SequentialEnumeration => 40,
         Class::RandomEnumeration => 60,
-        Class::LeakedKey | Class::NewNetwork => 10,
-        Class::KeySharing => 60,
+        Class::NewNetwork => 10,
+        Class::LeakedKey => 60,
+        Class::KeySharing => 80,
         Class::Exfiltration | Class::Upload => 40,
         Class::Surge => 20,
         Class::Pollution => 40,
@@ -243,6 +247,49 @@ fn needs(class: Class) -> usize {
         _ => 0,
     }
 }
+
+/// Whether a detector that knew the key's habits exactly could tell: of volumes, by how far out they are beside the key's own
+/// bursts; of networks, by how long the key was known.
+fn shows(label: &Label, population: &Population) -> bool {
+    let Some(client) = population.clients.get(label.who) else {
+        return false;
+    };
+    match label.class {
+        Class::Surge => {
+            let usual = client.rate * 1_800.0;
+            let more = usual * label.strength.pick([3.0, 5.0, 10.0]);
+            let spread = (1.0 + usual * client.burst * client.burst).sqrt();
+            2.0 * (more.sqrt() - usual.sqrt()) / spread >= SPREADS
+        }
+        Class::Silence => {
+            let usual = client.rate * 1_800.0 * (1.0 - client.daily.0);
+            let spread = (1.0 + usual * client.burst * client.burst).sqrt();
+            usual >= 30.0 && 2.0 * usual.sqrt() / spread >= SPREADS
+        }
+        Class::Exfiltration => {
+            let times = label.strength.pick([8.0, 30.0, 300.0]);
+            let more = client.rate * 300.0 * client.size.0.exp() * (times - 1.0);
+            more >= 2.0 * 131_072.0
+        }
+        Class::Upload => {
+            let bytes = label.strength.pick([200.0, 1_000.0, 5_000.0]) * 200.0;
+            client.rate * 300.0 * bytes >= 2.0 * 131_072.0
+        }
+        Class::NewNetwork => {
+            let minutes =
+                (label.from - BEGIN) as f64 / 60.0 * (1.0 - (-60.0 * client.rate * 0.6).exp());
+            minutes >= 1_200.0 * client.networks.len() as f64
+        }
+        Class::LeakedKey | Class::RandomEnumeration => {
+            // Half of its routes have objects.
+            client.rate * (label.from - BEGIN) as f64 / 3.0 >= 400.0
+        }
+        _ => true,
+    }
+}
+
+/// Spreads that something has to be out to be told once in thousands of days.
+const SPREADS: f64 = 9.0;
 
 fn overlaps(label: &Label, time: u64, grace: u64) -> bool {
     let second = time / SECOND;
@@ -261,8 +308,12 @@ fn is_about(label: &Label, incident: &Incident, population: &Population) -> bool
         Class::RouteErrors => incident.rule == Rule::ProviderErrors,
         Class::Deploy => incident.rule == Rule::ErrorRate,
         Class::Marketing => incident.rule == Rule::VolumeSurge,
-        Class::RateLimitEvasion => matches!(incident.rule, Rule::NewNetwork | Rule::LeakedKey),
-        Class::NewRegion | Class::Batch | Class::RetryStorm | Class::Rotation => {
+        Class::RateLimitEvasion => matches!(
+            incident.rule,
+            Rule::NewNetwork | Rule::LeakedKey | Rule::VolumeSurge
+        ),
+        Class::NewRegion => matches!(incident.rule, Rule::NewNetwork | Rule::LeakedKey),
+        Class::Batch | Class::RetryStorm | Class::Rotation => {
             let client = population.clients.get(label.who);
             client.is_some_and(|client| incident.subject.id.starts_with(&client.account))
         }

@@ -7,8 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, LogNormal, Normal, Poisson};
 
-use super::labels::{Class, Label, attacker};
-use super::population::{Client, EXPIRED, Population, REVOKED};
+use super::labels::{Class, Label, PARAMETERS, attacker};
+use super::population::{Client, EXPIRED, FORMER, Population, REVOKED};
 
 /// Seconds generated at a time.
 pub const TICK: u64 = 10;
@@ -33,8 +33,8 @@ pub enum Credential {
     Key(String),
     /// User and password, as they stand in the field.
     Basic(String),
-    /// A key in the URL.
-    Query(String),
+    /// A parameter and a key in the URL.
+    Query(&'static str, String),
     /// A key, and a signature.
     Signed(String, u64),
 }
@@ -58,6 +58,8 @@ pub struct Request {
     pub agent: String,
     /// Fields besides.
     pub fields: &'static str,
+    /// Port that it comes in at.
+    pub port: u16,
     /// Bytes of its content.
     pub sent: u64,
     /// Status of the answer.
@@ -77,6 +79,8 @@ pub struct Traffic<'a> {
     /// Requests of the key or source of each label since it began.
     counts: Vec<Count>,
     signature: u64,
+    /// Whether the source of each label has begun.
+    begun: Vec<bool>,
 }
 
 /// What a label's subject did while it went on.
@@ -135,6 +139,7 @@ impl<'a> Traffic<'a> {
             states: vec![State::default(); population.clients.len()],
             counts: vec![Count::default(); labels.len()],
             signature: 0,
+            begun: vec![false; labels.len()],
         }
     }
 
@@ -176,8 +181,14 @@ impl<'a> Traffic<'a> {
         if second < super::BEGIN + client.born * 86_400 {
             return;
         }
+        let moves = |label: &Label| {
+            let clients = population.clients.len();
+            label.class == Class::NewRegion && (number + clients - label.who) % clients < MOVING
+        };
         let own: Vec<(usize, &Label)> = (active.iter().copied())
-            .filter(|(_, label)| concerns_client(label.class) && label.who == number)
+            .filter(|(_, label)| {
+                (concerns_client(label.class) && label.who == number) || moves(label)
+            })
             .collect();
         // Who appears for the first time has done nothing before.
         let cold = self
@@ -268,7 +279,7 @@ impl<'a> Traffic<'a> {
             }
             Objects::Random => random.random_range(2_000_000..9_000_000),
             Objects::All => {
-                state.next_object = (state.next_object + 1) % client.objects.1;
+                state.next_object = (state.next_object + 1) % (client.objects.1 / 4).max(1);
                 client.objects.0 + 7 * state.next_object
             }
             Objects::Own if random.random_bool(client.curious) => {
@@ -368,6 +379,7 @@ impl<'a> Traffic<'a> {
                 client.agent.clone()
             },
             fields: "",
+            port: 8080,
             sent: (bent.request * 200.0) as u64,
             status,
             received: (size * bent.response) as u64,
@@ -397,11 +409,13 @@ impl<'a> Traffic<'a> {
             _ => return,
         };
         // The first one comes at the beginning.
-        let first = self.counts[index].times.is_empty();
+        let first =
+            !self.begun[index] && (label.class != Class::Replay || second > label.from + 600);
+        self.begun[index] |= first;
         let mean = planned / seconds as f64 * TICK as f64;
         let more =
             Poisson::new(mean).map_or(0.0, |poisson| poisson.sample(&mut self.random)) as usize;
-        for _ in 0..more + usize::from(first && label.class != Class::Replay) {
+        for _ in 0..more + usize::from(first) {
             let time = second.max(label.from) * 1_000_000_000
                 + self.random.random_range(0..TICK * 500_000_000);
             let request = self.from_elsewhere(label, time);
@@ -424,6 +438,7 @@ impl<'a> Traffic<'a> {
             target: self.population.routes[0].path.replace("{}", "1"),
             agent: "python/3".to_owned(),
             fields: "",
+            port: 8080,
             sent: 0,
             status: 200,
             received: 300,
@@ -472,11 +487,13 @@ impl<'a> Traffic<'a> {
                 request.credential = Credential::Key(self.population.clients[pick].secret.clone());
             }
             Class::Revoked => {
-                request.credential = Credential::Key(format!("secret-of-{REVOKED}"));
+                request.credential =
+                    Credential::Key(format!("secret-of-{REVOKED}{}", label.who % FORMER));
                 request.client = "10.90.1.1".to_owned();
             }
             Class::Expired => {
-                request.credential = Credential::Key(format!("secret-of-{EXPIRED}"));
+                request.credential =
+                    Credential::Key(format!("secret-of-{EXPIRED}{}", label.who % FORMER));
                 request.client = "10.90.2.1".to_owned();
             }
             Class::Unkeyed => {
@@ -484,6 +501,7 @@ impl<'a> Traffic<'a> {
             }
             Class::Cleartext => {
                 request.way = Way::Gateway;
+                request.port = 8_000 + label.who as u16;
                 let client = &self.population.clients[0];
                 request.credential = Credential::Key(client.secret.clone());
                 request.client = format!(
@@ -494,7 +512,10 @@ impl<'a> Traffic<'a> {
             }
             Class::KeyInUrl => {
                 let client = &self.population.clients[label.who % self.population.clients.len()];
-                request.credential = Credential::Query(client.secret.clone());
+                request.credential = Credential::Query(
+                    PARAMETERS[label.who % PARAMETERS.len()],
+                    client.secret.clone(),
+                );
                 request.client = format!(
                     "10.{}.{}.{}",
                     16 + client.networks[0] / 256,
@@ -502,8 +523,12 @@ impl<'a> Traffic<'a> {
                     2 + label.who % 200
                 );
             }
-            Class::Bypass => request.way = Way::Straight,
+            Class::Bypass => {
+                request.way = Way::Straight;
+                request.target = "/v1/status".to_owned();
+            }
             Class::Spoofed => {
+                request.target = "/v1/status".to_owned();
                 request.way = Way::Straight;
                 request.fields = "X-Consumer-Username: account001\r\n";
             }
@@ -522,6 +547,8 @@ impl<'a> Traffic<'a> {
     }
 }
 
+/// Keys that move together.
+const MOVING: usize = 12;
 /// Seconds that a key is known for before its first incident, of the ones that are new.
 const COLD: u64 = 3 * 3600;
 

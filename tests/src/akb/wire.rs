@@ -1,6 +1,6 @@
 //! From requests to segments, through the pipeline, to awareness: nothing is handed over but bytes and times.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -22,10 +22,11 @@ use super::traffic::{Credential, Request, Way};
 pub struct Wire {
     pipeline: Pipeline,
     awareness: Awareness,
-    connections: HashMap<(String, Way), Connection>,
+    connections: HashMap<(String, Way, u16), Connection>,
     calls: Vec<Call>,
     exchanges: u64,
     nanoseconds: u64,
+    known: HashSet<Arc<str>>,
 }
 
 struct Connection {
@@ -33,6 +34,8 @@ struct Connection {
     client_high: bool,
     interface: u32,
     birth: u64,
+    /// Nanoseconds since 1970.
+    last: u64,
     /// Stream offsets of the client's and the server's next byte.
     next: [u64; 2],
 }
@@ -58,6 +61,8 @@ impl Host for ThisHost {
     }
 }
 
+/// Nanoseconds after which an idle connection is not used again.
+const KEPT_ALIVE: u64 = 300_000_000_000;
 /// Calls that are handed to awareness at a time, so that measuring costs little of what is measured.
 const BATCH: usize = 1_024;
 
@@ -91,6 +96,7 @@ impl Wire {
             calls: Vec::new(),
             exchanges: 0,
             nanoseconds: 0,
+            known: HashSet::new(),
         }
     }
 
@@ -127,17 +133,18 @@ impl Wire {
 
     fn segment(&mut self, request: &Request, from_client: bool, head: &[u8], body: u64, time: u64) {
         let count = self.connections.len();
-        let name = (request.client.clone(), request.way.clone());
+        let name = (request.client.clone(), request.way.clone(), request.port);
         let connection = self
             .connections
             .entry(name)
             .or_insert_with(|| Connection::new(request, count));
+        let first = from_client && time > connection.last + KEPT_ALIVE;
+        if first {
+            (connection.birth, connection.next) = (time, [ORIGIN; 2]);
+        }
+        connection.last = time.max(connection.last);
         let next = &mut connection.next[usize::from(!from_client)];
         let high = connection.client_high == from_client;
-        let first = connection.birth == 0;
-        if first {
-            connection.birth = time;
-        }
         // Bodies are not copied, and longer than any segment.
         for (offset, length, payload) in [
             (*next, head.len() as u64, head),
@@ -185,11 +192,12 @@ impl Wire {
         self.awareness.tick(second, 1.0);
         self.nanoseconds += begun.elapsed().as_nanos() as u64;
         let changes = self.awareness.take_changes();
-        opened.extend(
-            changes
-                .into_iter()
-                .filter(|incident| incident.state == State::Open),
-        );
+        // One that goes on, gets worse or comes again is no new one.
+        let known = &mut self.known;
+        let new = |incident: &Incident| {
+            incident.state == State::Open && known.insert(incident.id.clone())
+        };
+        opened.extend(changes.into_iter().filter(new));
     }
 }
 
@@ -212,13 +220,14 @@ impl Connection {
         };
         let (flow, client_high) = FlowKey::new(
             address(SocketAddr::new(peer, port)),
-            address(SocketAddr::new(IpAddr::from(server), 8080)),
+            address(SocketAddr::new(IpAddr::from(server), request.port)),
         );
         Self {
             flow,
             client_high,
             interface: if request.way == Way::Proxy { 1 } else { 2 },
             birth: 0,
+            last: 0,
             next: [ORIGIN; 2],
         }
     }
@@ -227,7 +236,7 @@ impl Connection {
 fn head(request: &Request) -> String {
     let mut head = String::with_capacity(320);
     let (query, key) = match &request.credential {
-        Credential::Query(key) => (format!("?api_key={key}"), None),
+        Credential::Query(parameter, key) => (format!("?{parameter}={key}"), None),
         Credential::Key(key) | Credential::Signed(key, _) => (String::new(), Some(key)),
         Credential::None | Credential::Basic(_) => (String::new(), None),
     };

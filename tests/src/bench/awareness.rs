@@ -281,13 +281,24 @@ fn explain(outcome: &Outcome, figures: &Figures) {
         );
     }
     for incident in &figures.unexplained {
-        let day =
-            (incident.detected_at / 1_000_000_000).saturating_sub(akb::BEGIN) as f64 / 86_400.0;
+        let second = incident.detected_at / 1_000_000_000;
+        let day = second.saturating_sub(akb::BEGIN) as f64 / 86_400.0;
         println!(
             "  nobody planted, day {day:.2}: {} {}",
             incident.rule.name(),
             incident.statement
         );
+        let near =
+            |label: &&akb::Label| second + 7_200 >= label.from && second <= label.until + 7_200;
+        let beside: Vec<String> = (outcome.labels.iter().filter(near))
+            .map(|label| {
+                format!(
+                    "{:?} {:?} {} {}",
+                    label.class, label.strength, label.who, label.route
+                )
+            })
+            .collect();
+        println!("    beside: {}", beside.join(", "));
     }
 }
 
