@@ -507,6 +507,8 @@ impl Awareness {
         // Whether the provider fails shows in everybody's requests; the rest only in those of callers that are known.
         let counts = |class: Class| class == Class::Server || seen.verified;
         let class = seen.class;
+        // Who bears a name that nothing was ever accepted for from there may be anybody.
+        let bearer = seen.key.filter(|_| seen.verified);
         let mut proven: [Option<(cause::Who, Class)>; 2 * CLASSES] = [None; 2 * CLASSES];
         // Callers differ in what is usual for them, and which of them call changes with the hour.
         let mut own = [0.0; CLASSES];
@@ -516,12 +518,10 @@ impl Awareness {
                 *slot = Some((who, class));
             }
         };
-        if let Some((number, key)) = seen
-            .key
-            .and_then(|number| Some((number, self.keys.get_mut(number)?)))
+        if let Some((number, key)) =
+            bearer.and_then(|number| Some((number, self.keys.get_mut(number)?)))
         {
-            key.recent
-                .add(class.filter(|class| counts(*class)), seen.time);
+            key.recent.add(class, seen.time);
             for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut key.classes).zip(&mut own)
             {
                 let hit = class == Some(one);
@@ -530,15 +530,11 @@ impl Awareness {
                 } else {
                     sequence.null()
                 };
-                if (seen.verified || (hit && one == Class::Server))
-                    && sequence.observe(hit, seen.time)
-                {
+                if sequence.observe(hit, seen.time) {
                     prove(cause::Who::Key(number), one);
                 }
             }
-            if let Some(class) = class.filter(|class| counts(*class))
-                && let Some(shares) = key.errors.get_mut(class as usize)
-            {
+            if let Some(shares) = class.and_then(|class| key.errors.get_mut(class as usize)) {
                 shares.add(seen.place);
             }
         }
@@ -556,11 +552,9 @@ impl Awareness {
                     prove(cause::Who::Place(seen.place), one);
                 }
             }
-            if let Some(key) = seen.key {
+            if let Some(key) = bearer {
                 place.callers.add(key);
-                if let Some(class) = class.filter(|class| counts(*class))
-                    && let Some(shares) = place.errors.get_mut(class as usize)
-                {
+                if let Some(shares) = class.and_then(|class| place.errors.get_mut(class as usize)) {
                     shares.add(key);
                 }
             }
@@ -582,7 +576,7 @@ impl Awareness {
             }
         }
         if let Some(class) = class.filter(|class| counts(*class)) {
-            if let (Some(shares), Some(key)) = (host.keys.get_mut(class as usize), seen.key) {
+            if let (Some(shares), Some(key)) = (host.keys.get_mut(class as usize), bearer) {
                 shares.add(key);
             }
             if let Some(shares) = host.places.get_mut(class as usize) {

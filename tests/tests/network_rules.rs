@@ -264,7 +264,7 @@ fn requests_past_the_gateway() {
     assert!(!incident.to_string().contains("inner"), "{incident:#}");
 }
 
-/// Requests in somebody's name that the application refuses are told of the network, never of who bears the name.
+/// Requests in somebody's name that the application refuses, or fails at, are told of the network, never of who bears the name.
 #[test]
 fn a_victim_is_never_told_of() {
     if !require(&["ip", "nsenter", "nginx", "curl"]) {
@@ -296,18 +296,26 @@ fn a_victim_is_never_told_of() {
         assert!(!incident.to_string().contains("victim"), "{incident:#}");
     }
 
-    // The same, while the victim itself is known and well.
+    // The same, while the victim itself and another are known and well.
     let own = format!("{ORDERS}/[2001-2100]");
     curl(&link.client, &["-H", &token, &own]);
+    curl(&link.client, &["-H", &key_field(KEYS[0].0), &own]);
     attack();
-    wait_for_requests(&daemon, 300);
+    wait_for_requests(&daemon, 400);
     let after = everything();
     let new: Vec<_> = after
         .iter()
         .filter(|incident| before.iter().all(|known| known["id"] != incident["id"]))
         .collect();
     assert!(new.is_empty(), "{new:#?}");
-    for incident in &after {
+    // What fails is the provider's.
+    let subject = "10.77.0.1 /v2/orders/{id}";
+    causes(&setup, "provider_errors", subject, || {
+        let broken = format!("{ORDERS}/[500001-500060]");
+        let from = elsewhere(1);
+        curl(&link.client, &["--interface", &from, "-H", &token, &broken]);
+    });
+    for incident in &everything() {
         assert_ne!(incident["consumer"], "victim", "{incident:#}");
         // Its own keys came in the clear too.
         let cleartext = incident["rule"] == "cleartext_credential";
