@@ -621,6 +621,23 @@ mod tests {
     }
 
     #[test]
+    fn one_of_errors_that_nobody_sees_going_on_after_a_restart_ends() {
+        let (mut book, subject) = (Book::default(), subject());
+        let errors = Finding {
+            rule: Rule::ErrorRate,
+            ..finding(&subject)
+        };
+        book.raise(errors, SECOND, 1.0);
+        let mut after = Book::default();
+        after.restore(book.take_changes());
+        after.goes_on(Rule::ErrorRate, &subject, 1_000 * SECOND);
+        after.tick(2_000 * SECOND);
+        assert_eq!(after.open().count(), 1);
+        after.tick(3_000 * SECOND);
+        assert_eq!(after.open().count(), 0);
+    }
+
+    #[test]
     fn whom_it_affects_is_told_though_it_is_no_change() {
         let (mut book, subject) = (Book::default(), subject());
         book.raise(finding(&subject), SECOND, 1.0);
