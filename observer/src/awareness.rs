@@ -24,12 +24,13 @@ mod source;
 pub mod stream;
 mod table;
 mod tail;
+mod verdicts;
 mod view;
 mod volume;
 
 use std::sync::Arc;
 
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::{Equivalent, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Registry;
@@ -44,10 +45,10 @@ use novelty::Shares;
 use place::Place;
 pub use place::{Access, Posture};
 pub use rules::{Family, Rule, Severity};
-use sequence::Sequence;
 use source::Source;
 use table::Table;
 use tail::Tail;
+use verdicts::{ALL, Verdicts};
 pub use view::{ConsumerView, KeyView, RouteView, View};
 use volume::Volume;
 
@@ -68,7 +69,7 @@ const KEY_DAYS: f64 = 4_000.0 * 8.0;
 const CLASSES: usize = 4;
 
 /// What kind of error an exchange is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 enum Class {
     /// 4xx but 401, 403 and 429, and what is malformed.
     Client,
@@ -94,6 +95,10 @@ impl Class {
             | Outcome::Malformed => Some(Self::Client),
             Outcome::ServerError | Outcome::NoResponse | Outcome::ServerReset => Some(Self::Server),
         }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
     }
 
     fn rule(self) -> Rule {
@@ -170,7 +175,7 @@ impl Equivalent<Names> for NamesRef<'_> {
 /// All traffic together.
 #[derive(Debug, Default)]
 struct Host {
-    classes: [Sequence; CLASSES],
+    verdicts: Verdicts,
     recent: Recent,
     /// Whose errors they were, and on which routes, by class.
     keys: [Shares; CLASSES],
@@ -213,6 +218,8 @@ pub struct Awareness {
     signatures: [HashMap<u64, (u32, u64)>; 2],
     /// What a rule said lately, and when (seconds since 1970): it need not say so for every exchange.
     said: HashMap<(Rule, u64), u64>,
+    /// Sequences with an alarm that holds.
+    alarmed: HashSet<(cause::Who, Class)>,
     /// Networks that an incident is about, and since when (nanoseconds since 1970).
     blamed: HashMap<u32, u64>,
     host: Host,
@@ -276,6 +283,7 @@ impl Awareness {
             sources: Table::new(SOURCES),
             signatures: Default::default(),
             said: HashMap::new(),
+            alarmed: HashSet::new(),
             blamed: HashMap::new(),
             host: Host::default(),
             tails: Tails::default(),
@@ -505,57 +513,47 @@ impl Awareness {
 
     fn update_errors(&mut self, call: &Call, seen: &Seen) {
         // Whether the provider fails shows in everybody's requests; the rest only in those of callers that are known.
-        let counts = |class: Class| class == Class::Server || seen.verified;
-        let class = seen.class;
-        // Who bears a name that nothing was ever accepted for from there may be anybody.
-        let bearer = seen.key.filter(|_| seen.verified);
-        let mut proven: [Option<(cause::Who, Class)>; 2 * CLASSES] = [None; 2 * CLASSES];
-        // Callers differ in what is usual for them, and which of them call changes with the hour.
-        let mut own = [0.0; CLASSES];
-        let mut slot = proven.iter_mut();
-        let mut prove = |who, class| {
-            if let Some(slot) = slot.next() {
-                *slot = Some((who, class));
-            }
+        let class = seen
+            .class
+            .filter(|class| *class == Class::Server || seen.verified);
+        let mut counted = if seen.verified {
+            ALL
+        } else {
+            Class::Server.bit()
         };
+        let mut nulls = [0.0; CLASSES];
+        let mut proven = [(None, 0); 3];
+        let [of_key, of_place, of_host] = &mut proven;
+        // A key that was never accepted from there is blamed for nothing: whoever bears its name may be anybody.
+        let bearer = seen.key.filter(|_| seen.verified);
         if let Some((number, key)) =
             bearer.and_then(|number| Some((number, self.keys.get_mut(number)?)))
         {
             key.recent.add(class, seen.time);
-            for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut key.classes).zip(&mut own)
-            {
-                let hit = class == Some(one);
-                *own = if one == Class::Server {
-                    0.0
-                } else {
-                    sequence.null()
-                };
-                if sequence.observe(hit, seen.time) {
-                    prove(cause::Who::Key(number), one);
-                }
-            }
+            let bits = key
+                .verdicts
+                .observe(class, counted, seen.time, || [0.0; CLASSES]);
+            *of_key = (Some(cause::Who::Key(number)), bits);
             if let Some(shares) = class.and_then(|class| key.errors.get_mut(class as usize)) {
-                shares.add(seen.place);
+                shares.add(seen.place, seen.second);
             }
+            // What a caller is blamed for already says nothing of anybody else.
+            counted &= !key.verdicts.alarmed();
+            // Callers differ in what is usual for them, and which of them call changes with the hour.
+            nulls = key.verdicts.nulls();
+            nulls[Class::Server as usize] = 0.0;
         }
         if let Some(place) = self.places.get_mut(seen.place) {
             place.changed = true;
             place.last = seen.minute;
             place.exchanges += 1;
-            place
-                .recent
-                .add(class.filter(|class| counts(*class)), seen.time);
-            for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut place.classes).zip(own) {
-                if (seen.verified || one == Class::Server)
-                    && sequence.observe_of(class == Some(one), seen.time, own)
-                {
-                    prove(cause::Who::Place(seen.place), one);
-                }
-            }
+            place.recent.add(class, seen.time);
+            let bits = place.verdicts.observe(class, counted, seen.time, || nulls);
+            *of_place = (Some(cause::Who::Place(seen.place)), bits);
             if let Some(key) = bearer {
-                place.callers.add(key);
+                place.callers.add(key, seen.second);
                 if let Some(shares) = class.and_then(|class| place.errors.get_mut(class as usize)) {
-                    shares.add(key);
+                    shares.add(key, seen.second);
                 }
             }
             if seen.success && call.status != Some(101) {
@@ -566,25 +564,26 @@ impl Awareness {
         let host = &mut self.host;
         host.exchanges += 1;
         host.requests += 1;
-        host.recent
-            .add(class.filter(|class| counts(*class)), seen.time);
-        for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut host.classes).zip(own) {
-            if (seen.verified || one == Class::Server)
-                && sequence.observe_of(class == Some(one), seen.time, own)
-            {
-                prove(cause::Who::Host, one);
-            }
-        }
-        if let Some(class) = class.filter(|class| counts(*class)) {
+        host.recent.add(class, seen.time);
+        let bits = host.verdicts.observe(class, counted, seen.time, || nulls);
+        *of_host = (Some(cause::Who::Host), bits);
+        if let Some(class) = class {
             if let (Some(shares), Some(key)) = (host.keys.get_mut(class as usize), bearer) {
-                shares.add(key);
+                shares.add(key, seen.second);
             }
             if let Some(shares) = host.places.get_mut(class as usize) {
-                shares.add(seen.place);
+                shares.add(seen.place, seen.second);
             }
         }
-        for (who, class) in proven.into_iter().flatten() {
-            self.proven(who, class, seen);
+        for (who, bits) in proven.into_iter().filter(|(_, bits)| *bits != 0) {
+            for class in Class::ALL
+                .into_iter()
+                .filter(|class| bits & class.bit() != 0)
+            {
+                if let Some(who) = who {
+                    self.proven(who, class, seen);
+                }
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::sequence::{Proof, Sequence};
 use super::{Awareness, Class, Recent, SECOND, Seen};
 
 /// Whose sequence gave the proof, or whose fault it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Who {
     /// A key by its number.
     Key(u32),
@@ -49,9 +49,7 @@ impl Awareness {
         };
         let cause = self.cause(who, class, seen.time);
         for one in [who, cause] {
-            if let Some(sequence) = self.sequence_mut(one, class) {
-                sequence.alarm(seen.second);
-            }
+            self.alarm(one, class, seen.second);
         }
         if let Some(subject) = self.explained(cause, class) {
             self.affect(who, class, &subject, seen.time);
@@ -159,7 +157,7 @@ impl Awareness {
             let (hits, trials) = recent.of(class, time);
             f64::from(hits) - sequence.map_or(0.0, Sequence::baseline) * f64::from(trials)
         };
-        let all = excess(&self.host.recent, self.host.classes.get(index));
+        let all = excess(&self.host.recent, Some(self.host.verdicts.of(class)));
         let places = self
             .host
             .places
@@ -169,7 +167,7 @@ impl Awareness {
         let most = places.into_iter().find(|number| {
             let place = self.places.get(*number);
             place.is_some_and(|place| {
-                excess(&place.recent, place.classes.get(index)) >= MOST_OF_EXCESS * all
+                excess(&place.recent, Some(place.verdicts.of(class))) >= MOST_OF_EXCESS * all
             })
         });
         most.map_or(Who::Host, Who::Place)
@@ -177,7 +175,7 @@ impl Awareness {
 
     /// Whether errors are more than usual in all traffic together.
     fn host_is_suspicious(&self, class: Class) -> bool {
-        let sequence = self.host.classes.get(class as usize);
+        let sequence = Some(self.host.verdicts.of(class));
         sequence.is_some_and(|sequence| sequence.is_alarmed() || sequence.level() >= 0.5)
     }
 
@@ -187,20 +185,25 @@ impl Awareness {
         let Some(place) = self.places.get(place) else {
             return Others::Few;
         };
-        let Some((errors, sequence)) = place.errors.get(index).zip(place.classes.get(index)) else {
+        let Some((errors, sequence)) = place.errors.get(index).zip(Some(place.verdicts.of(class)))
+        else {
             return Others::Few;
         };
         let (hits, trials) = place.recent.of(class, time);
         let hits = f64::from(hits) * (1.0 - errors.share(key));
         let trials = f64::from(trials) * (1.0 - place.callers.share(key));
-        let different = errors.different(0.9).saturating_sub(1);
+        let different = errors.different(0.9, time / SECOND).saturating_sub(1);
         fare(hits, trials, sequence.baseline(), different)
     }
 
     /// How everybody else fares anywhere.
     fn others_at_large(&self, key: u32, class: Class, time: u64) -> Others {
         let index = class as usize;
-        let Some((errors, sequence)) = self.host.keys.get(index).zip(self.host.classes.get(index))
+        let Some((errors, sequence)) = self
+            .host
+            .keys
+            .get(index)
+            .zip(Some(self.host.verdicts.of(class)))
         else {
             return Others::Few;
         };
@@ -215,7 +218,7 @@ impl Awareness {
             hits,
             trials,
             sequence.baseline(),
-            errors.different(0.9).saturating_sub(1),
+            errors.different(0.9, time / SECOND).saturating_sub(1),
         )
     }
 
@@ -286,43 +289,55 @@ impl Awareness {
         })
     }
 
+    /// Notes that a sequence has an alarm at `now`, seconds since 1970.
+    pub(super) fn alarm(&mut self, who: Who, class: Class, now: u64) {
+        let verdicts = match who {
+            Who::Key(key) => self.keys.get_mut(key).map(|key| &mut key.verdicts),
+            Who::Place(place) => self.places.get_mut(place).map(|place| &mut place.verdicts),
+            Who::Host => Some(&mut self.host.verdicts),
+        };
+        if let Some(verdicts) = verdicts {
+            verdicts.alarm(class, now);
+            self.alarmed.insert((who, class));
+        }
+    }
+
     /// Ends alarms of what is usual again.
     pub(super) fn calm(&mut self, now: u64) {
         let time = now * SECOND;
         let (mut over, mut on) = (Vec::new(), Vec::new());
-        for class in Class::ALL {
-            let index = class as usize;
-            let mut check = |sequence: Option<&mut Sequence>, recent: &Recent, who| {
-                if let Some(sequence) = sequence.filter(|sequence| sequence.is_alarmed()) {
-                    if sequence.calm(recent.of(class, time), now) {
-                        over.push((who, class));
-                    } else {
-                        on.push((who, class));
-                    }
+        for (who, class) in &self.alarmed {
+            let (verdicts, recent) = match who {
+                Who::Key(key) => {
+                    let Some(key) = self.keys.get_mut(*key) else {
+                        continue;
+                    };
+                    (&mut key.verdicts, &key.recent)
                 }
+                Who::Place(place) => {
+                    let Some(place) = self.places.get_mut(*place) else {
+                        continue;
+                    };
+                    (&mut place.verdicts, &place.recent)
+                }
+                Who::Host => (&mut self.host.verdicts, &self.host.recent),
             };
-            for (number, key) in self.keys.iter_mut() {
-                check(key.classes.get_mut(index), &key.recent, Who::Key(number));
+            // A number that another was given since has no alarm.
+            if verdicts.is_over(*class, recent.of(*class, time), now) {
+                over.push((*who, *class));
+            } else {
+                on.push((*who, *class));
             }
-            for (number, place) in self.places.iter_mut() {
-                check(
-                    place.classes.get_mut(index),
-                    &place.recent,
-                    Who::Place(number),
-                );
-            }
-            check(
-                self.host.classes.get_mut(index),
-                &self.host.recent,
-                Who::Host,
-            );
         }
         for (who, class) in on {
             if let Some(subject) = self.subject(who) {
                 self.book.goes_on(class.rule(), &subject, time);
             }
         }
+        // In an order of their own: what a replay shows does not change from run to run.
+        over.sort_unstable();
         for (who, class) in over {
+            self.alarmed.remove(&(who, class));
             if let Some(subject) = self.subject(who) {
                 self.book.settle(class.rule(), &subject);
             }
@@ -341,21 +356,12 @@ impl Awareness {
     }
 
     fn sequence(&self, who: Who, class: Class) -> Option<&Sequence> {
-        let classes = match who {
-            Who::Key(key) => &self.keys.get(key)?.classes,
-            Who::Place(place) => &self.places.get(place)?.classes,
-            Who::Host => &self.host.classes,
+        let verdicts = match who {
+            Who::Key(key) => &self.keys.get(key)?.verdicts,
+            Who::Place(place) => &self.places.get(place)?.verdicts,
+            Who::Host => &self.host.verdicts,
         };
-        classes.get(class as usize)
-    }
-
-    fn sequence_mut(&mut self, who: Who, class: Class) -> Option<&mut Sequence> {
-        let classes = match who {
-            Who::Key(key) => &mut self.keys.get_mut(key)?.classes,
-            Who::Place(place) => &mut self.places.get_mut(place)?.classes,
-            Who::Host => &mut self.host.classes,
-        };
-        classes.get_mut(class as usize)
+        Some(verdicts.of(class))
     }
 }
 

@@ -29,6 +29,8 @@ const SAID: usize = 16_384;
 /// Requests for objects before it is known which are new to a key, and minutes that a key has to be known for.
 const OBJECTS: f64 = 200.0;
 const AGE: u64 = 24 * 60;
+/// Seconds after which a key that went through objects is judged anew.
+const WALKS: u64 = 600;
 /// Objects that are new to a key, one after the other, before it is worth telling.
 const LEAST: u32 = 15;
 /// Seconds of getting to know the networks of a host.
@@ -254,6 +256,7 @@ impl Awareness {
             Outcome::NotFound | Outcome::AuthRejected | Outcome::Forbidden
         );
         let new = key.objects.observe(object, seen.place, refused, seen.time);
+        key.unknown_objects.expire(seen.second, WALKS);
         let proven = key.unknown_objects.observe(new, seen.time);
         let walk = key.objects.walk_so_far();
         let age = seen.minute.saturating_sub(key.born);
@@ -355,12 +358,12 @@ impl Awareness {
         let missed = matches!(call.outcome, Outcome::NotFound | Outcome::MethodNotAllowed)
             || call.status == Some(501);
         let refused = seen.class == Some(Class::Auth) && call.credential.is_some();
-        source
-            .missed
-            .add(missed.then_some(Class::Client), seen.time);
-        source
-            .refused
-            .add(refused.then_some(Class::Auth), seen.time);
+        let class = if missed {
+            Some(Class::Client)
+        } else {
+            refused.then_some(Class::Auth)
+        };
+        source.recent.add(class, seen.time);
         let found = if missed {
             missing(source, call, seen)
         } else if refused {
@@ -417,7 +420,7 @@ fn missing(source: &mut Source, call: &Call, seen: &Seen) -> Found {
     }
     if call.status == Some(404) {
         let paths = source.paths.add(call.traits.path, now)?;
-        let (hits, trials) = source.missed.of(Class::Client, seen.time);
+        let (hits, trials) = source.recent.of(Class::Client, seen.time);
         let most = f64::from(hits) > 0.8 * f64::from(trials);
         let words = format!(
             "asked for {paths} paths that are not there; {hits} of {trials} requests missed within 5m"
@@ -428,7 +431,7 @@ fn missing(source: &mut Source, call: &Call, seen: &Seen) -> Found {
     let method = call.method.as_deref().unwrap_or_default();
     let pair = hash(method.as_bytes()) ^ call.traits.path;
     let methods = source.methods.add(pair, now)?;
-    let (hits, trials) = source.missed.of(Class::Client, seen.time);
+    let (hits, trials) = source.recent.of(Class::Client, seen.time);
     let most = f64::from(hits) > 0.5 * f64::from(trials);
     let words = format!("tried {methods} methods that routes do not have within 5m");
     (methods >= METHODS && most).then(|| {
@@ -446,7 +449,7 @@ fn guesses(source: &mut Source, call: &Call, seen: &Seen) -> Found {
     let now = seen.second;
     let credential = call.credential.as_ref()?;
     let one = hash(credential.fingerprint.as_str().as_bytes());
-    let (hits, trials) = source.refused.of(Class::Auth, seen.time);
+    let (hits, trials) = source.recent.of(Class::Auth, seen.time);
     let user = matches!(credential.scheme, "basic" | "jwt");
     if user {
         if let Some(users) = source.users.add(one, now)

@@ -5,12 +5,13 @@
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+use super::cause::Who;
 use super::incident::Incident;
 use super::key::Key;
 use super::place::Place;
-use super::sequence::Sequence;
+use super::verdicts::Verdicts;
 use super::volume::Volume;
-use super::{Awareness, CLASSES, KEY_DAYS, Names, Tails};
+use super::{Awareness, Class, KEY_DAYS, Names, Tails};
 use crate::usage::batch::BaselineRow;
 
 /// The form of the rows.
@@ -52,7 +53,7 @@ impl Awareness {
             );
         }
         let whole = Whole {
-            classes: &self.host.classes,
+            classes: &self.host.verdicts,
             volume: &self.host.volume,
             tails: &self.tails,
             exchanges: self.host.exchanges,
@@ -82,6 +83,7 @@ impl Awareness {
             }
         }
         self.book.restore(open);
+        self.restore_alarms();
         self.minute = now / 60;
         let minute = self.minute;
         for (_, key) in self.keys.iter_mut() {
@@ -90,6 +92,26 @@ impl Awareness {
         for (_, place) in self.places.iter_mut() {
             place.settle(&self.priors.places, minute, KEY_DAYS);
         }
+    }
+
+    fn restore_alarms(&mut self) {
+        let held = |verdicts: &mut Verdicts| {
+            verdicts.restored();
+            let alarmed = verdicts.alarmed();
+            let held = Class::ALL
+                .into_iter()
+                .filter(move |class| alarmed & class.bit() != 0);
+            held.collect::<Vec<_>>()
+        };
+        let keys = self.keys.iter_mut();
+        let keys = keys.map(|(number, key)| (Who::Key(number), held(&mut key.verdicts)));
+        let places = self.places.iter_mut();
+        let places = places.map(|(number, place)| (Who::Place(number), held(&mut place.verdicts)));
+        let host = std::iter::once((Who::Host, held(&mut self.host.verdicts)));
+        let all = keys.chain(places).chain(host);
+        self.alarmed = all
+            .flat_map(|(who, classes)| classes.into_iter().map(move |class| (who, class)))
+            .collect();
     }
 
     fn restore_key(&mut self, state: &[u8]) {
@@ -119,9 +141,8 @@ impl Awareness {
     }
 
     fn restore_whole(&mut self, state: &[u8]) {
-        if let Ok(whole) = postcard::from_bytes::<Whole<[Sequence; CLASSES], Volume, Tails>>(state)
-        {
-            self.host.classes = whole.classes;
+        if let Ok(whole) = postcard::from_bytes::<Whole<Verdicts, Volume, Tails>>(state) {
+            self.host.verdicts = whole.classes;
             self.host.volume = whole.volume;
             self.host.exchanges = whole.exchanges;
             self.host.born = whole.born;

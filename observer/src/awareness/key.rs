@@ -15,6 +15,7 @@ use super::objects::Objects;
 use super::sequence::Sequence;
 use super::size::Sizes;
 use super::table::Table;
+use super::verdicts::Verdicts;
 use super::volume::Volume;
 use super::{CLASSES, Names, NamesRef, Recent, Seen};
 
@@ -118,8 +119,8 @@ pub struct Key {
     pub last: u64,
     /// Exchanges since it was born.
     pub exchanges: u64,
-    /// One for each [`Class`].
-    pub classes: [Sequence; CLASSES],
+    /// How often it fails.
+    pub verdicts: Verdicts,
     /// Requests for objects that it never asked for.
     pub unknown_objects: Sequence,
     /// Requests by the minute.
@@ -208,6 +209,8 @@ const EACH: u64 = 8;
 const NETWORKS: usize = 16;
 /// Requests of a stretch.
 const STRETCH: u16 = 16;
+/// Changes of the network within a stretch that show that some come back, however many there are.
+const RETURNS: usize = 10;
 /// Seconds of a stretch at least, and at most.
 const SHORTEST: u64 = 20;
 const LONGEST: u64 = 1_800;
@@ -229,7 +232,7 @@ impl Key {
             born: minute,
             last: minute,
             exchanges: 0,
-            classes: Default::default(),
+            verdicts: Verdicts::default(),
             unknown_objects: Sequence::default(),
             volume: Volume::default(),
             responses: Sizes::default(),
@@ -259,17 +262,15 @@ impl Key {
         }
     }
 
-    /// Works out the tests for the next minute, where there was enough to change them.
+    /// Whether enough came in the minute that is over to work out the tests again, or its turn has come.
+    pub fn is_due(&self, minute: u64) -> bool {
+        self.minute.requests >= BUSY || (minute ^ self.born).is_multiple_of(EACH)
+    }
+
+    /// Works out the tests for the next minutes.
     pub fn settle(&mut self, priors: &[Prior; CLASSES], objects: Prior, minute: u64, odds: f64) {
-        let busy = self.minute.requests >= BUSY;
-        let turn = (minute ^ self.born).is_multiple_of(EACH) || self.exchanges == 0;
-        if !busy && !turn {
-            return;
-        }
         let odds = self.per_day(minute).max(100.0) * odds;
-        for (sequence, prior) in self.classes.iter_mut().zip(priors) {
-            sequence.settle(*prior, odds);
-        }
+        self.verdicts.settle(priors, odds);
         self.unknown_objects.settle(objects, odds);
     }
 
@@ -298,7 +299,7 @@ impl Key {
         // That many, each coming back.
         let many = networks >= 3
             && networks as f32 >= 2.0 * self.usual_networks + 0.9
-            && usize::from(turns.changes) >= 2 * networks - 2;
+            && usize::from(turns.changes) >= (2 * networks - 2).min(RETURNS);
         let shared = if many {
             turns.shared.saturating_add(1)
         } else {

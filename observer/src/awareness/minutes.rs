@@ -29,13 +29,9 @@ const ECHO: u64 = 60;
 /// Keys on new networks at the same time that are a common move.
 const MOVE: usize = 4;
 /// Evaluations between two false alarms of all volumes: minutes of a day, days of a key.
-const EACH: f64 = 1_440.0 * 4_000.0;
+const EACH: f64 = 1_440.0 * 150.0;
 /// The same for sizes, of which minutes with requests are fewer.
 const SIZE_EACH: f64 = 1_440.0 * 2_000.0;
-/// Seconds after which an alarm of unknown objects is over.
-const OBJECTS: u64 = 600;
-/// What half of is kept of the last minutes' shares, every ten seconds.
-const FADE: f32 = 0.955;
 
 impl Awareness {
     /// Closes every minute before `now`.
@@ -85,7 +81,9 @@ impl Awareness {
             if requests == 0 && minute.saturating_sub(key.last) > 7 * 24 * 60 {
                 continue;
             }
-            key.settle(priors, self.priors.objects, minute, KEY_DAYS);
+            if key.is_due(minute) {
+                key.settle(priors, self.priors.objects, minute, KEY_DAYS);
+            }
             // All that have no key are anybody: how many they are says nothing of one of them.
             let found = if key.id.is_empty() {
                 Minute::default()
@@ -99,9 +97,8 @@ impl Awareness {
             {
                 self.tails.volume.learn(score);
             }
-            for (class, sequence) in Class::ALL.into_iter().zip(&mut key.classes) {
-                if let Some(rates) = sequence.drifted() {
-                    sequence.alarm(time / SECOND);
+            for class in Class::ALL {
+                if let Some(rates) = key.verdicts.of(class).drifted() {
                     drifts.push((number, class, rates));
                 }
             }
@@ -128,12 +125,15 @@ impl Awareness {
             self.tell_key(number, found, responses, contents, time, complete);
         }
         for (number, class, rates) in drifts {
+            self.alarm(Who::Key(number), class, time / SECOND);
             self.tell_drift(number, class, rates, time);
         }
         self.tell_newcomers(time);
         let mut slow = Vec::new();
         for (number, place) in self.places.iter_mut() {
-            place.settle(&self.priors.places, minute, KEY_DAYS);
+            if place.is_due(minute) {
+                place.settle(&self.priors.places, minute, KEY_DAYS);
+            }
             if let Some(found) = place.close(minute * MINUTE) {
                 slow.push((number, found));
             }
@@ -146,9 +146,7 @@ impl Awareness {
             * 1_440.0)
             .max(100.0)
             * KEY_DAYS;
-        for (sequence, prior) in host.classes.iter_mut().zip(&self.priors.places) {
-            sequence.settle(*prior, odds);
-        }
+        host.verdicts.settle(&self.priors.places, odds);
         if minute.is_multiple_of(10) {
             self.tails.volume.fit(EACH);
             self.tails.size.fit(SIZE_EACH);
@@ -440,6 +438,7 @@ impl Awareness {
             .filter(|(_, key)| key.registered && key.newcomer.is_some_and(|new| fresh(new.since)))
             .count();
         let mut findings = Vec::new();
+        let common = moving >= MOVE;
         for (_, key) in self.keys.iter_mut() {
             let subject = key.newcomer.is_some().then(|| key.subject());
             let Some((new, subject)) = key.newcomer.as_mut().zip(subject) else {
@@ -452,7 +451,9 @@ impl Awareness {
             if self.blamed.contains_key(&new.network) {
                 continue;
             }
-            let surprising = new.chance < 1e-3 && moving < MOVE && &*key.consumer != UNREGISTERED;
+            // Who moved with others has moved, also once the others are no longer new.
+            new.told |= common;
+            let surprising = new.chance < 1e-3 && &*key.consumer != UNREGISTERED;
             if new.told
                 || !surprising
                 || time.saturating_sub(new.since) < PATIENCE * MINUTE * SECOND
@@ -515,27 +516,9 @@ impl Awareness {
         }
     }
 
-    /// Every ten seconds: what is over, and what fades.
+    /// Every ten seconds: what is over.
     pub(super) fn look(&mut self, now: u64) {
         self.calm(now);
-        let minute = now / MINUTE;
-        for (_, key) in self.keys.iter_mut() {
-            if minute.saturating_sub(key.last) <= 30 {
-                key.errors.iter_mut().for_each(|shares| shares.fade(FADE));
-            }
-            key.unknown_objects.expire(now, OBJECTS);
-        }
-        for (_, place) in self.places.iter_mut() {
-            if minute.saturating_sub(place.last) <= 30 {
-                place.callers.fade(FADE);
-                place.errors.iter_mut().for_each(|shares| shares.fade(FADE));
-            }
-        }
-        let host = &mut self.host;
-        host.keys
-            .iter_mut()
-            .chain(&mut host.places)
-            .for_each(|shares| shares.fade(FADE));
         self.book.tick(now * SECOND);
     }
 
@@ -555,27 +538,30 @@ impl Awareness {
             objects: self.priors.objects,
             ..Priors::default()
         };
-        let of_keys = |plan: Option<&str>, class: usize, fallback| {
+        let of_keys = |plan: Option<&str>, class: Class, fallback| {
             let rates = self.keys.iter().filter_map(move |(_, key)| {
                 let wanted = plan.is_none_or(|plan| key.plan.as_deref() == Some(plan));
-                let learned = key.classes.get(class)?.learned();
+                let learned = key.verdicts.of(class).learned();
                 (wanted && learned.1 >= 200.0).then_some(learned)
             });
             Prior::of(rates, fallback, 50.0)
         };
-        for (class, prior) in priors.keys.iter_mut().enumerate() {
+        for (class, prior) in Class::ALL.into_iter().zip(&mut priors.keys) {
             *prior = of_keys(None, class, FIRST);
         }
         for plan in plans.into_iter().take(64) {
             let mut of_plan = [FIRST; CLASSES];
-            for (class, (prior, global)) in of_plan.iter_mut().zip(&priors.keys).enumerate() {
+            for (class, (prior, global)) in Class::ALL
+                .into_iter()
+                .zip(of_plan.iter_mut().zip(&priors.keys))
+            {
                 *prior = of_keys(Some(&plan), class, *global);
             }
             priors.plans.insert(plan, of_plan);
         }
-        for (class, prior) in priors.places.iter_mut().enumerate() {
+        for (class, prior) in Class::ALL.into_iter().zip(&mut priors.places) {
             let rates = self.places.iter().filter_map(|(_, place)| {
-                let learned = place.classes.get(class)?.learned();
+                let learned = place.verdicts.of(class).learned();
                 (learned.1 >= 200.0).then_some(learned)
             });
             *prior = Prior::of(rates, FIRST, 50.0);

@@ -19,6 +19,9 @@ pub struct Novelty {
     occasions: u32,
     /// Those in which something was accepted for the first time.
     discoveries: u32,
+    /// What was accepted last, and in which minute.
+    #[serde(skip)]
+    latest: (u32, u32),
 }
 
 /// One of them.
@@ -44,7 +47,23 @@ impl Novelty {
     /// first time.
     #[inline]
     pub fn observe(&mut self, hash: u32, minute: u32, accepted: bool) -> Option<New> {
-        if let Some(known) = self.known.iter_mut().find(|known| known.hash == hash) {
+        // Nearly always the one of just before.
+        if self.latest == (hash, minute) {
+            return None;
+        }
+        let new = self.look(hash, minute, accepted);
+        if accepted {
+            self.latest = (hash, minute);
+        }
+        new
+    }
+
+    fn look(&mut self, hash: u32, minute: u32, accepted: bool) -> Option<New> {
+        if let Some(at) = self.known.iter().position(|known| known.hash == hash) {
+            // What comes again and again is found at once.
+            self.known.swap(0, at);
+        }
+        if let Some(known) = self.known.first_mut().filter(|known| known.hash == hash) {
             if known.accepted {
                 if minute > known.last {
                     known.last = minute;
@@ -115,14 +134,28 @@ impl Novelty {
 pub struct Shares {
     counts: Vec<(u32, f32)>,
     total: f32,
+    /// Seconds since 1970 at which the counts were brought up to date.
+    faded: u64,
 }
 
 /// Different ones counted.
 const COUNTED: usize = 8;
+/// Seconds between two fadings, and seconds in which counts fade to half.
+const STEP: u64 = 10;
+const HALF: f32 = 150.0;
+
+/// What is left of a count.
+fn fading(from: u64, now: u64) -> f32 {
+    (-(now.saturating_sub(from) as f32) / HALF).exp2()
+}
 
 impl Shares {
-    /// Takes one.
-    pub fn add(&mut self, of: u32) {
+    /// Takes one at `now`, seconds since 1970.
+    #[inline]
+    pub fn add(&mut self, of: u32, now: u64) {
+        if now >= self.faded + STEP {
+            self.fade(now);
+        }
         self.total += 1.0;
         if let Some((_, count)) = self.counts.iter_mut().find(|(known, _)| *known == of) {
             *count += 1.0;
@@ -137,8 +170,9 @@ impl Shares {
         }
     }
 
-    /// Lets time pass.
-    pub fn fade(&mut self, keep: f32) {
+    fn fade(&mut self, now: u64) {
+        let keep = fading(self.faded, now);
+        self.faded = now;
         self.total *= keep;
         for (_, count) in &mut self.counts {
             *count *= keep;
@@ -163,8 +197,9 @@ impl Shares {
         })
     }
 
-    /// Different ones that came more than `least` times, faded.
-    pub fn different(&self, least: f32) -> usize {
+    /// Different ones that came more than `least` times, faded up to `now`.
+    pub fn different(&self, least: f32, now: u64) -> usize {
+        let least = least / fading(self.faded, now).max(1e-6);
         self.counts
             .iter()
             .filter(|(_, count)| *count >= least)
@@ -220,7 +255,7 @@ mod tests {
     fn shares_name_the_most_frequent() {
         let mut shares = Shares::default();
         for number in 0..1_000_u32 {
-            shares.add(if number % 3 == 0 { number } else { 7 });
+            shares.add(if number % 3 == 0 { number } else { 7 }, 1_000);
         }
         let (top, share) = shares.top().expect("one");
         assert!(top == 7 && share > 0.6, "{share}");

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::identity::Object;
 
 /// Bits of one generation of the filter.
-const BITS: usize = 4096;
+const BITS: usize = 8192;
+/// Bits of a cache line.
+const LINE: usize = 512;
 /// Bits set at which a generation is full: one in ten unknown objects then looks known.
-const FULL: u32 = 1400;
+const FULL: u32 = 2800;
 /// Seconds after which a walk through objects is over.
 const QUIET: u64 = 600;
 /// How far apart the numbers of a walk may be.
@@ -113,8 +115,13 @@ impl Walk {
 }
 
 impl Filter {
+    /// Two bits of one cache line.
     fn places(hash: u64) -> [usize; 2] {
-        [hash as usize % BITS, (hash >> 32) as usize % BITS]
+        let line = (hash >> 32) as usize % (BITS / LINE) * LINE;
+        [
+            line + hash as usize % LINE,
+            line + (hash >> 16) as usize % LINE,
+        ]
     }
 
     fn has(&self, hash: u64) -> bool {

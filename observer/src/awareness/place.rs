@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::beta::Prior;
 use super::novelty::Shares;
-use super::sequence::Sequence;
 use super::stream::{Stream, View};
+use super::verdicts::Verdicts;
 use super::{CLASSES, Recent};
 
 /// One route of an API.
@@ -26,7 +26,7 @@ pub struct Place {
     /// Exchanges since then.
     pub exchanges: u64,
     /// One for each class.
-    pub classes: [Sequence; CLASSES],
+    pub verdicts: Verdicts,
     /// Who gets in.
     pub access: Access,
     /// Service times by the minute, of a route with enough of them.
@@ -118,19 +118,17 @@ const EACH: u64 = 8;
 const POLLUTABLE: u64 = 200;
 
 impl Place {
-    /// Works out the tests for the next minute.
+    /// Whether enough came lately to work out the tests again, or its turn has come.
+    pub fn is_due(&self, minute: u64) -> bool {
+        self.recent.requests(minute * 60_000_000_000) >= BUSY
+            || (minute ^ self.born).is_multiple_of(EACH)
+    }
+
+    /// Works out the tests for the next minutes.
     pub fn settle(&mut self, priors: &[Prior; CLASSES], minute: u64, odds: f64) {
-        if !(minute ^ self.born).is_multiple_of(EACH)
-            && self.recent.requests(minute * 60_000_000_000) < BUSY
-            && self.exchanges > 0
-        {
-            return;
-        }
         let age = minute.saturating_sub(self.born).max(10) as f64;
         let odds = (self.exchanges as f64 / age * 1_440.0).max(100.0) * odds;
-        for (sequence, prior) in self.classes.iter_mut().zip(priors) {
-            sequence.settle(*prior, odds);
-        }
+        self.verdicts.settle(priors, odds);
     }
 }
 

@@ -137,6 +137,16 @@ impl Sequence {
         proven && self.alarmed == 0
     }
 
+    /// Counts exchanges without an event that found the test at zero.
+    pub fn count(&mut self, trials: u32) {
+        self.pending.1 += trials;
+    }
+
+    /// Whether the test is not at zero.
+    pub fn is_stirred(&self) -> bool {
+        self.scores != [0.0; 2]
+    }
+
     /// Confirms an alarm at `now`, seconds since 1970: the baseline rests until [`Sequence::calm`].
     pub fn alarm(&mut self, now: u64) {
         self.alarmed = now.max(1);

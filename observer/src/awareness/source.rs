@@ -16,10 +16,9 @@ pub struct Source {
     pub last: u64,
     /// Seconds since 1970.
     pub born: u64,
-    /// Requests that were answered with what a guess is answered with: 404, 405, 501.
-    pub missed: Recent,
-    /// Requests with a credential that were refused.
-    pub refused: Recent,
+    /// Requests; as [`super::Class::Client`] those that were answered with what a guess is answered with (404, 405, 501), as
+    /// [`super::Class::Auth`] those with a credential that were refused.
+    pub recent: Recent,
     /// Paths that are not there.
     pub paths: Distinct,
     /// Paths of scanners.

@@ -7,13 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 /// Exceedances kept.
-const KEPT: usize = 512;
+const KEPT: usize = 4_096;
 /// Share of residuals above the threshold.
 const SHARE: f64 = 0.01;
 /// Fewer exceedances fit nothing.
 const ENOUGH: usize = 100;
 /// No limit is lower, and none higher: a fit may go wrong.
-const LIMITS: (f64, f64) = (5.0, 16.0);
+const LIMITS: (f64, f64) = (5.5, 9.0);
 
 /// The tail.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ impl Default for Tail {
             threshold: 2.5,
             excesses: Vec::new(),
             next: 0,
-            limit: LIMITS.1 / 2.0,
+            limit: 7.0,
         }
     }
 }
@@ -52,11 +52,14 @@ impl Tail {
         }
     }
 
-    /// The limit that a residual exceeds once in `each` evaluations.
+    /// Works out the limit that a residual exceeds once in `each` evaluations.
     pub fn fit(&mut self, each: f64) {
-        if self.excesses.len() < ENOUGH {
-            return;
+        if self.excesses.len() >= ENOUGH {
+            self.limit = self.beyond(each).clamp(LIMITS.0, LIMITS.1);
         }
+    }
+
+    fn beyond(&self, each: f64) -> f64 {
         let count = self.excesses.len() as f64;
         let mean = self.excesses.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
         let variance = self
@@ -74,7 +77,7 @@ impl Tail {
         } else {
             scale / shape * (rare.powf(shape) - 1.0)
         };
-        self.limit = (self.threshold + beyond).clamp(LIMITS.0, LIMITS.1);
+        self.threshold + beyond
     }
 
     /// The limit.
@@ -101,6 +104,7 @@ mod tests {
         }
         tail.fit(100_000.0);
         // The quantile of an exponential distribution is ln(100,000).
-        assert!((tail.limit() - 11.5).abs() < 2.0, "{}", tail.limit());
+        let beyond = tail.beyond(100_000.0);
+        assert!((beyond - 11.5).abs() < 2.0, "{beyond}");
     }
 }

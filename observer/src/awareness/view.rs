@@ -107,12 +107,12 @@ impl Awareness {
                 baselines: [(0.0, 0.0); CLASSES],
                 scores: [0.0; CLASSES],
             });
-            let parts = key
-                .classes
-                .iter()
+            let parts = Class::ALL
+                .into_iter()
                 .zip(&mut sums.baselines)
                 .zip(&mut sums.scores);
-            for ((sequence, baseline), score) in parts {
+            for ((class, baseline), score) in parts {
+                let sequence = key.verdicts.of(class);
                 let weight = sequence.learned().1.max(1.0);
                 baseline.0 += sequence.baseline() * weight;
                 baseline.1 += weight;

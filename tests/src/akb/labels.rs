@@ -423,10 +423,12 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
     let suits = match label.class {
         // Of who roams, nobody can say that a network is new.
         Class::NewNetwork | Class::LeakedKey | Class::NewRegion | Class::KeySharing => {
-            !roams && client.rate > 1.0 / 120.0
+            let reads = client.routes.iter().any(|(route, _)| route % 2 == 0);
+            reads && !roams && client.rate > 1.0 / 120.0
         }
         Class::SequentialEnumeration | Class::RandomEnumeration | Class::Batch => {
-            client.rate > 1.0 / 60.0
+            let reads = client.routes.iter().any(|(route, _)| route % 2 == 0);
+            reads && client.rate > 1.0 / 60.0
         }
         Class::Silence | Class::Surge => client.rate > 2.0 / 60.0,
         Class::Rotation => client.rate > 2.0 / 60.0,

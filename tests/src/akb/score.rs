@@ -37,8 +37,8 @@ pub struct Outcome {
     pub(super) population: Population,
     /// Exchanges.
     pub exchanges: u64,
-    /// Nanoseconds of awareness.
-    pub awareness_nanoseconds: u64,
+    /// Nanoseconds of awareness: for exchanges, and for minutes.
+    pub awareness_nanoseconds: (u64, u64),
     /// Seconds of everything.
     pub seconds: f64,
 }
@@ -77,8 +77,8 @@ pub struct Figures {
     pub hard: (usize, usize),
     /// Those that nothing explains.
     pub unexplained: Vec<Incident>,
-    /// Nanoseconds of awareness for an exchange.
-    pub cost: f64,
+    /// Nanoseconds of awareness for an exchange, and for a minute of a key.
+    pub cost: (f64, f64),
 }
 
 impl Outcome {
@@ -104,6 +104,11 @@ impl Outcome {
             })
             .collect();
         self.judge(population, &opened)
+    }
+
+    fn key_minutes(&self) -> f64 {
+        let minutes = (self.size.training + self.size.days) * 24 * 60;
+        (minutes * self.size.keys as u64) as f64
     }
 
     fn judge(&self, population: &Population, opened: &[Incident]) -> Figures {
@@ -162,7 +167,10 @@ impl Outcome {
             pages: pages as f64 * 7.0 / days,
             hard,
             unexplained,
-            cost: self.awareness_nanoseconds as f64 / self.exchanges.max(1) as f64,
+            cost: (
+                self.awareness_nanoseconds.0 as f64 / self.exchanges.max(1) as f64,
+                self.awareness_nanoseconds.1 as f64 / self.key_minutes(),
+            ),
         }
     }
 
@@ -278,7 +286,7 @@ fn shows(label: &Label, population: &Population) -> bool {
         Class::NewNetwork => {
             let minutes =
                 (label.from - BEGIN) as f64 / 60.0 * (1.0 - (-60.0 * client.rate * 0.6).exp());
-            minutes >= 1_200.0 * client.networks.len() as f64
+            minutes >= 1_500.0 * client.networks.len() as f64
         }
         Class::LeakedKey | Class::RandomEnumeration => {
             // Half of its routes have objects.

@@ -265,11 +265,8 @@ impl<'a> Traffic<'a> {
             Objects::Sequence(_) | Objects::Random | Objects::All
         );
         // Objects are asked for where there are any.
-        let index = if walks {
-            client.routes.first().map_or(0, |(route, _)| *route) / 2 * 2
-        } else {
-            index
-        };
+        // Objects are asked for where there are any.
+        let index = if walks { object_route(client) } else { index };
         let route = &self.population.routes[index];
         let state = &mut self.states[number];
         let object = match bent.objects {
@@ -482,8 +479,17 @@ impl<'a> Traffic<'a> {
             }
             Class::RateLimitEvasion => {
                 let keys = label.strength.pick([8, 15, 30]);
-                let pick = (label.who * 31 + random.random_range(0..keys) * 7)
-                    % self.population.clients.len();
+                let clients = self.population.clients.len();
+                let first = label.who * 31 + random.random_range(0..keys) * 7;
+                // A key that nobody has begun to use cannot have leaked.
+                let cold = |number: usize| {
+                    let mut labels = self.labels.iter();
+                    labels.any(|label| label.class == Class::ColdErrorRate && label.who == number)
+                };
+                let pick = (0..clients)
+                    .map(|more| (first + more) % clients)
+                    .find(|number| !cold(*number))
+                    .unwrap_or(0);
                 request.credential = Credential::Key(self.population.clients[pick].secret.clone());
             }
             Class::Revoked => {
@@ -576,6 +582,12 @@ fn concerns_client(class: Class) -> bool {
             | Class::RetryStorm
             | Class::Rotation
     )
+}
+
+/// The first route with objects that a key asks for.
+pub fn object_route(client: &Client) -> usize {
+    let mut routes = client.routes.iter().map(|(route, _)| *route);
+    routes.find(|route| route % 2 == 0).unwrap_or(0)
 }
 
 /// How much of its mean a key asks for at a time.

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
 
 use observer::awareness::{Awareness, Incident, State};
 use observer::identity::{Attributor, Fingerprinter, IdentitySettings, Pepper, Registry};
@@ -14,6 +13,7 @@ use observer::segment::Segment;
 use observer::usage::Call;
 use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey, flags};
 use observer_ebpf::track::ORIGIN;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::population::Population;
 use super::traffic::{Credential, Request, Way};
@@ -26,6 +26,7 @@ pub struct Wire {
     calls: Vec<Call>,
     exchanges: u64,
     nanoseconds: u64,
+    minutes: u64,
     known: HashSet<Arc<str>>,
 }
 
@@ -96,6 +97,7 @@ impl Wire {
             calls: Vec::new(),
             exchanges: 0,
             nanoseconds: 0,
+            minutes: 0,
             known: HashSet::new(),
         }
     }
@@ -105,9 +107,9 @@ impl Wire {
         self.exchanges
     }
 
-    /// Nanoseconds that awareness took for them and for the minutes.
-    pub fn nanoseconds(&self) -> u64 {
-        self.nanoseconds
+    /// Nanoseconds that awareness took for them, and for the minutes.
+    pub fn nanoseconds(&self) -> (u64, u64) {
+        (self.nanoseconds, self.minutes)
     }
 
     /// Puts a request and its answer on the wire.
@@ -174,11 +176,11 @@ impl Wire {
     }
 
     fn observe(&mut self) {
-        let begun = Instant::now();
+        let begun = cpu_time();
         for call in &self.calls {
             self.awareness.observe(call);
         }
-        self.nanoseconds += begun.elapsed().as_nanos() as u64;
+        self.nanoseconds += cpu_time() - begun;
         self.exchanges += self.calls.len() as u64;
         self.calls.clear();
     }
@@ -188,9 +190,9 @@ impl Wire {
         self.observe();
         self.pipeline
             .tick(second * 1_000_000_000, &mut ThisHost, &mut |_| {});
-        let begun = Instant::now();
+        let begun = cpu_time();
         self.awareness.tick(second, 1.0);
-        self.nanoseconds += begun.elapsed().as_nanos() as u64;
+        self.minutes += cpu_time() - begun;
         let changes = self.awareness.take_changes();
         // One that goes on, gets worse or comes again is no new one.
         let known = &mut self.known;
@@ -231,6 +233,12 @@ impl Connection {
             next: [ORIGIN; 2],
         }
     }
+}
+
+/// Nanoseconds that this thread has run: what else the machine does is not counted.
+fn cpu_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 fn head(request: &Request) -> String {
