@@ -367,6 +367,12 @@ impl Awareness {
         self.book.take_changes()
     }
 
+    /// Open incidents of which more is known than when this was asked last, and that did not change otherwise; unless `all`,
+    /// only when more routes or consumers are known.
+    pub fn take_grown(&mut self, all: bool) -> Vec<Incident> {
+        self.book.take_grown(all)
+    }
+
     /// Somebody knows of an incident. False: none of that id is open.
     pub fn acknowledge(&mut self, id: &str) -> bool {
         self.book.acknowledge(id).is_some()
@@ -472,11 +478,14 @@ impl Awareness {
         key.changed = true;
         key.last = seen.minute;
         key.exchanges += 1;
-        key.minute.requests += 1;
-        key.minute.request_bytes += call.request_body_bytes;
-        key.minute.response_bytes += call.response_body_bytes;
         let minute = u32::try_from(seen.minute).unwrap_or(u32::MAX);
         seen.verified = seen.success || key.networks.is_accepted(seen.network);
+        // What is refused in its name elsewhere is not what it asks for.
+        if seen.verified || call.credential.is_none() {
+            key.minute.requests += 1;
+            key.minute.request_bytes += call.request_body_bytes;
+            key.minute.response_bytes += call.response_body_bytes;
+        }
         if call.credential.is_none() {
             // Who has no key may be anybody.
             seen.verified = seen.success;
@@ -515,20 +524,15 @@ impl Awareness {
         let mut nulls = [0.0; CLASSES];
         let mut proven = [(None, 0); 3];
         let [of_key, of_place, of_host] = &mut proven;
-        if let Some((number, key)) = seen
-            .key
-            .and_then(|number| Some((number, self.keys.get_mut(number)?)))
+        // A key that was never accepted from there is blamed for nothing: whoever bears its name may be anybody.
+        let bearer = seen.key.filter(|_| seen.verified);
+        if let Some((number, key)) =
+            bearer.and_then(|number| Some((number, self.keys.get_mut(number)?)))
         {
             key.recent.add(class, seen.time);
-            // A key that was never accepted here is blamed for nothing; that its requests fail may be the provider's fault.
-            let blame = if seen.verified || class == Some(Class::Server) {
-                counted
-            } else {
-                0
-            };
             let bits = key
                 .verdicts
-                .observe(class, blame, seen.time, || [0.0; CLASSES]);
+                .observe(class, counted, seen.time, || [0.0; CLASSES]);
             *of_key = (Some(cause::Who::Key(number)), bits);
             if let Some(shares) = class.and_then(|class| key.errors.get_mut(class as usize)) {
                 shares.add(seen.place, seen.second);
@@ -546,7 +550,7 @@ impl Awareness {
             place.recent.add(class, seen.time);
             let bits = place.verdicts.observe(class, counted, seen.time, || nulls);
             *of_place = (Some(cause::Who::Place(seen.place)), bits);
-            if let Some(key) = seen.key {
+            if let Some(key) = bearer {
                 place.callers.add(key, seen.second);
                 if let Some(shares) = class.and_then(|class| place.errors.get_mut(class as usize)) {
                     shares.add(key, seen.second);
@@ -564,7 +568,7 @@ impl Awareness {
         let bits = host.verdicts.observe(class, counted, seen.time, || nulls);
         *of_host = (Some(cause::Who::Host), bits);
         if let Some(class) = class {
-            if let (Some(shares), Some(key)) = (host.keys.get_mut(class as usize), seen.key) {
+            if let (Some(shares), Some(key)) = (host.keys.get_mut(class as usize), bearer) {
                 shares.add(key, seen.second);
             }
             if let Some(shares) = host.places.get_mut(class as usize) {

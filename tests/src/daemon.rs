@@ -59,15 +59,20 @@ impl Setup {
         let registry: String = KEYS
             .iter()
             .map(|(key, consumer)| {
-                format!(
-                    "[[account]]\nid = \"{consumer}\"\n[[account.app]]\nid = \"{consumer}-app\"\n\
-                     [[account.app.key]]\nid = \"{consumer}-key\"\nfp = \"{}\"\n",
-                    setup.fingerprint(key)
-                )
+                account(consumer, &format!("fp = \"{}\"", setup.fingerprint(key)))
             })
             .collect();
         fs::write(setup.path("registry.d/keys.toml"), registry).expect("writing the registry");
         setup
+    }
+
+    /// Registers one more key, which `lines` describe: `CONSUMER-key` of `CONSUMER-app`.
+    ///
+    /// # Panics
+    /// When the registry cannot be written.
+    pub fn register(&self, consumer: &str, lines: &str) {
+        let file = self.path(&format!("registry.d/{consumer}.toml"));
+        fs::write(file, account(consumer, lines)).expect("writing the registry");
     }
 
     /// A file of this folder.
@@ -135,6 +140,34 @@ impl Setup {
         serde_json::from_str(&text).expect("the answer is JSON")
     }
 
+    /// The command with these words, and this configuration.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(words).arg("--config").arg(self.config());
+        command
+    }
+
+    /// The rows of `observer incidents list` with these arguments.
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub fn incidents(&self, arguments: &[&str]) -> Vec<Value> {
+        let mut command = self.command(&["incidents", "list", "--format", "json"]);
+        let text = run(command.args(arguments));
+        let mut list: Value = serde_json::from_str(&text).expect("the answer is JSON");
+        let rows = list["rows"].as_array_mut().expect("rows");
+        std::mem::take(rows)
+    }
+
+    /// What `observer incidents show` says of one.
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub fn incident(&self, id: &str) -> Value {
+        let text = run(&mut self.command(&["incidents", "show", id]));
+        serde_json::from_str(&text).expect("the answer is JSON")
+    }
+
     /// Replays captures with this configuration and returns the records.
     pub fn replay(&self, capture: &Path) -> Vec<Value> {
         let records = self.path("replayed");
@@ -147,6 +180,14 @@ impl Setup {
             .arg(&records));
         lines(&records)
     }
+}
+
+/// An account with one app and one key.
+fn account(consumer: &str, key: &str) -> String {
+    format!(
+        "[[account]]\nid = \"{consumer}\"\n[[account.app]]\nid = \"{consumer}-app\"\n\
+         [[account.app.key]]\nid = \"{consumer}-key\"\n{key}\n"
+    )
 }
 
 impl Drop for Setup {

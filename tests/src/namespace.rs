@@ -106,6 +106,16 @@ impl Link {
         link
     }
 
+    /// Gives the client the addresses of [`elsewhere`], 1 to `count`, for whoever binds to them.
+    pub fn spread(&self, count: u8) {
+        for number in 1..=count {
+            let address = format!("{}/24", elsewhere(number));
+            self.client.ip(&["address", "add", &address, "dev", "cli0"]);
+        }
+        self.server
+            .ip(&["route", "add", "10.78.0.0/16", "dev", INTERFACE]);
+    }
+
     /// Adds a veth pair with an IPv4 and an IPv6 address at each end.
     pub fn join(&self, here: &str, there: &str, server: [&str; 2], client: [&str; 2]) {
         self.server.ip(&[
@@ -128,6 +138,11 @@ impl Link {
             end.ip(&["link", "set", name, "up"]);
         }
     }
+}
+
+/// An address of the client in another network than its first, one of each number.
+pub fn elsewhere(number: u8) -> String {
+    format!("10.78.{number}.2")
 }
 
 impl Default for Link {

@@ -65,6 +65,12 @@ http {
     location = /v1/unreachable { proxy_pass http://127.0.0.1:9; }
     location = /v1/away { return 503; }
     location = /v1/slow { proxy_pass http://127.0.0.1:8081; }
+    # The answer to a thing of /v2/ depends on its number: the status is its first three digits. A text of our own keeps
+    # the connection.
+    location ~ ^/v2/[a-z]+/401\d+$ { return 401; }
+    location ~ ^/v2/[a-z]+/404\d+$ { return 404; }
+    location ~ ^/v2/[a-z]+/500\d+$ { return 500 "broken"; }
+    location ~ ^/v2/[a-z]+/\d+$ { return 200 '{"thing":"$uri"}'; }
     location ~ ^/v1/items/\d+[0-4]$ { return 200 "$uri $padding"; }
     location ~ ^/v1/items/\d+[56]$ { return 201 "$uri $padding"; }
     location ~ ^/v1/items/\d+7$ { return 403 "$uri $padding"; }

@@ -170,7 +170,10 @@ impl Receiver {
 }
 
 /// Head and content of a request.
-fn read_request(stream: &mut TcpStream) -> (String, Vec<u8>) {
+///
+/// # Panics
+/// When it breaks off or tells no length.
+pub fn read_request(stream: &mut TcpStream) -> (String, Vec<u8>) {
     let mut bytes = Vec::new();
     loop {
         let mut buffer = [0; 4096];

@@ -17,7 +17,7 @@ use observer_tests::nginx::Nginx;
 use observer_tests::process::{run, wait_for};
 use observer_tests::require::{binary, require};
 use observer_tests::tally;
-use observer_tests::traffic::{load, load_while};
+use observer_tests::traffic::{Numbers, load, load_while};
 use rustix::process::Signal;
 
 const SERVER: &str = "10.77.0.1:80";
@@ -25,18 +25,6 @@ const CONNECTIONS: usize = 8;
 const LIMIT: Duration = Duration::from_secs(30);
 /// Between two requests of a connection: a daemon that is killed every few hundred milliseconds has to keep up.
 const PAUSE: Duration = Duration::from_millis(1);
-
-/// Numbers that look random and are the same in every run (xorshift, Marsaglia 2003).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
 
 /// Runs traffic while `disturb` does what it does to the daemon, then holds the ledger against nginx's log.
 fn exact_after(

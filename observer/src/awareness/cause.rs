@@ -305,7 +305,7 @@ impl Awareness {
     /// Ends alarms of what is usual again.
     pub(super) fn calm(&mut self, now: u64) {
         let time = now * SECOND;
-        let mut over = Vec::new();
+        let (mut over, mut on) = (Vec::new(), Vec::new());
         for (who, class) in &self.alarmed {
             let (verdicts, recent) = match who {
                 Who::Key(key) => {
@@ -325,6 +325,13 @@ impl Awareness {
             // A number that another was given since has no alarm.
             if verdicts.is_over(*class, recent.of(*class, time), now) {
                 over.push((*who, *class));
+            } else {
+                on.push((*who, *class));
+            }
+        }
+        for (who, class) in on {
+            if let Some(subject) = self.subject(who) {
+                self.book.goes_on(class.rule(), &subject, time);
             }
         }
         // In an order of their own: what a replay shows does not change from run to run.

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::rules::{Rule, Severity};
@@ -123,6 +123,9 @@ pub struct Incident {
     pub confidence: f64,
     /// Share of the exchanges at the time that were seen with certainty.
     pub completeness: f64,
+    /// Of what nobody wants to hear: until when.
+    #[serde(default)]
+    pub suppressed_until: u64,
 }
 
 /// What a rule has to say.
@@ -148,6 +151,9 @@ pub struct Book {
     open: HashMap<(Rule, Subject), Incident>,
     closed: VecDeque<Incident>,
     changes: VecDeque<Incident>,
+    /// Open ones of which more is known than was told or kept, and whether it is more than a later end.
+    grown: HashSet<(Rule, Subject)>,
+    named: bool,
     /// What nobody wants to hear of, until when (nanoseconds since 1970).
     suppressed: HashMap<(Rule, Subject), u64>,
     opened: HashMap<(Rule, Severity), u64>,
@@ -280,11 +286,13 @@ pub fn plain(text: &str) -> Arc<str> {
 }
 
 impl Evidence {
-    /// Adds a name to a list of names, a few at most.
-    pub fn name(list: &mut Vec<Arc<str>>, name: &Arc<str>) {
-        if list.len() < NAMES && !list.contains(name) {
+    /// Adds a name to a list of names, a few at most. Returns whether it is new there.
+    pub fn name(list: &mut Vec<Arc<str>>, name: &Arc<str>) -> bool {
+        let new = list.len() < NAMES && !list.contains(name);
+        if new {
             list.push(name.clone());
         }
+        new
     }
 }
 
@@ -302,11 +310,12 @@ impl Book {
             known.evidence.score = known.evidence.score.max(finding.evidence.score);
             known.evidence.until = now.max(began);
             for name in &finding.evidence.consumers {
-                Evidence::name(&mut known.evidence.consumers, name);
+                self.named |= Evidence::name(&mut known.evidence.consumers, name);
             }
             for name in &finding.evidence.routes {
-                Evidence::name(&mut known.evidence.routes, name);
+                self.named |= Evidence::name(&mut known.evidence.routes, name);
             }
+            self.grown.insert(key.clone());
             if finding.severity > known.severity {
                 known.severity = finding.severity;
                 known.statement = finding.statement;
@@ -350,6 +359,7 @@ impl Book {
             evidence: finding.evidence,
             confidence: finding.confidence,
             completeness,
+            suppressed_until: 0,
         };
         *self
             .opened
@@ -367,9 +377,20 @@ impl Book {
 
     /// Adds whom an open incident affects.
     pub fn affect(&mut self, rule: Rule, subject: &Subject, consumer: &Arc<str>, now: u64) {
-        if let Some(known) = self.open.get_mut(&(rule, subject.clone())) {
+        let key = (rule, subject.clone());
+        if let Some(known) = self.open.get_mut(&key) {
             known.last_seen = now.max(known.last_seen);
-            Evidence::name(&mut known.evidence.consumers, consumer);
+            self.named |= Evidence::name(&mut known.evidence.consumers, consumer);
+            self.grown.insert(key);
+        }
+    }
+
+    /// What an open incident is about has not ended at `now`.
+    pub fn goes_on(&mut self, rule: Rule, subject: &Subject, now: u64) {
+        let key = (rule, subject.clone());
+        if let Some(known) = self.open.get_mut(&key) {
+            known.last_seen = now.max(known.last_seen);
+            self.grown.insert(key);
         }
     }
 
@@ -420,10 +441,11 @@ impl Book {
             .find(|(_, incident)| *incident.id == *id)?
             .0
             .clone();
-        let incident = self.open.remove(&key)?;
+        let mut incident = self.open.remove(&key)?;
         let state = match until {
             Some(until) if self.suppressed.len() < OPEN => {
                 self.suppressed.insert(key, until);
+                incident.suppressed_until = until;
                 State::Suppressed
             }
             _ => State::Closed,
@@ -448,15 +470,38 @@ impl Book {
 
     /// Incidents that changed since this was asked last, in the order in which they did.
     pub fn take_changes(&mut self) -> Vec<Incident> {
-        self.changes.drain(..).collect()
+        let changes = std::mem::take(&mut self.changes).into_iter();
+        // Whom one affects is found out right after it has opened.
+        let latest = |change: Incident| {
+            let key = (change.rule, change.subject.clone());
+            let known = self.open.get(&key);
+            let same = known.filter(|known| known.id == change.id && known.state == change.state);
+            same.cloned().unwrap_or(change)
+        };
+        changes.map(latest).collect()
     }
 
-    /// Goes on from incidents of an earlier process.
+    /// Open incidents of which more is known than when this was asked last; unless `all`, only when it is a name.
+    pub fn take_grown(&mut self, all: bool) -> Vec<Incident> {
+        if !all && !self.named {
+            return Vec::new();
+        }
+        self.named = false;
+        let grown = std::mem::take(&mut self.grown).into_iter();
+        grown
+            .filter_map(|key| self.open.get(&key).cloned())
+            .collect()
+    }
+
+    /// Goes on from incidents of an earlier process: those that are open, and those of which nobody wants to hear.
     pub fn restore(&mut self, incidents: impl IntoIterator<Item = Incident>) {
-        for incident in incidents.into_iter().take(OPEN) {
-            if incident.state.is_open() {
-                self.open
-                    .insert((incident.rule, incident.subject.clone()), incident);
+        for incident in incidents {
+            let key = (incident.rule, incident.subject.clone());
+            if incident.state == State::Suppressed && self.suppressed.len() < OPEN {
+                let until = self.suppressed.entry(key).or_default();
+                *until = incident.suppressed_until.max(*until);
+            } else if incident.state.is_open() && self.open.len() < OPEN {
+                self.open.insert(key, incident);
             }
         }
     }
@@ -561,6 +606,54 @@ mod tests {
         after.restore([serde_json::from_str(&text).expect("JSON")]);
         assert!(!after.raise(finding(&subject), 2 * SECOND, 1.0));
         assert_eq!(book.acknowledge("nothing"), None);
+    }
+
+    #[test]
+    fn what_nobody_wants_to_hear_of_stays_so_over_a_restart() {
+        let (mut book, subject) = (Book::default(), subject());
+        book.raise(finding(&subject), SECOND, 1.0);
+        let id = book.open().next().expect("one").id.clone();
+        let ended = book.close(&id, Some(9 * SECOND)).expect("open");
+        let mut after = Book::default();
+        after.restore([ended]);
+        assert!(!after.raise(finding(&subject), 8 * SECOND, 1.0));
+        assert!(after.raise(finding(&subject), 9 * SECOND, 1.0));
+    }
+
+    #[test]
+    fn one_of_errors_that_nobody_sees_going_on_after_a_restart_ends() {
+        let (mut book, subject) = (Book::default(), subject());
+        let errors = Finding {
+            rule: Rule::ErrorRate,
+            ..finding(&subject)
+        };
+        book.raise(errors, SECOND, 1.0);
+        let mut after = Book::default();
+        after.restore(book.take_changes());
+        after.goes_on(Rule::ErrorRate, &subject, 1_000 * SECOND);
+        after.tick(2_000 * SECOND);
+        assert_eq!(after.open().count(), 1);
+        after.tick(3_000 * SECOND);
+        assert_eq!(after.open().count(), 0);
+    }
+
+    #[test]
+    fn whom_it_affects_is_told_though_it_is_no_change() {
+        let (mut book, subject) = (Book::default(), subject());
+        book.raise(finding(&subject), SECOND, 1.0);
+        book.take_changes();
+        book.goes_on(Rule::Scanning, &subject, 2 * SECOND);
+        assert_eq!(book.take_grown(false), []);
+        for _ in 0..2 {
+            book.affect(Rule::Scanning, &subject, &"acme".into(), 3 * SECOND);
+        }
+        let grown = book.take_grown(false);
+        assert_eq!(grown.len(), 1);
+        assert_eq!(grown[0].evidence.consumers, ["acme".into()]);
+        book.affect(Rule::Scanning, &subject, &"acme".into(), 4 * SECOND);
+        assert_eq!(book.take_grown(false), []);
+        assert_eq!(book.take_grown(true)[0].last_seen, 4 * SECOND);
+        assert_eq!(book.take_changes(), []);
     }
 
     #[test]

@@ -296,11 +296,12 @@ impl Rule {
         }
     }
 
-    /// Seconds without news after which an incident is over, of rules that do not say so themselves.
+    /// Seconds without news after which an incident is over, of rules that do not say so by the minute.
     pub const fn lasts(self) -> Option<u64> {
         match self.family() {
-            Family::Errors | Family::Volume => None,
-            Family::Novelty | Family::Window => Some(30 * 60),
+            Family::Volume => None,
+            // Those of errors are seen going on as long as their test says so.
+            Family::Errors | Family::Novelty | Family::Window => Some(30 * 60),
             Family::Event => Some(6 * 3600),
         }
     }

@@ -1,6 +1,6 @@
 //! The four forms of a request target (RFC 9112 section 3.2) and the host that goes with it.
 //!
-//! What is not printable ASCII, or is no host name, is refused: labels are made of it.
+//! What no target may hold (RFC 3986 appendix A), or is no host name, is refused: labels are made of it.
 
 /// A request target by its form. Query and fragment are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl<'a> Target<'a> {
         // Without an early exit, several bytes are looked at together.
         if !target
             .bytes()
-            .fold(true, |printable, byte| printable & byte.is_ascii_graphic())
+            .fold(true, |allowed, byte| allowed & is_allowed(byte))
         {
             return Self::Other;
         }
@@ -71,6 +71,21 @@ impl<'a> Target<'a> {
             Self::Authority(_) | Self::Asterisk | Self::Other => None,
         }
     }
+}
+
+/// Whether a byte may stand in a path (RFC 3986 section 3.3), escapes included: printable ASCII but what quotes or brackets.
+#[inline]
+fn is_allowed(byte: u8) -> bool {
+    let never = (byte == b'"')
+        | (byte == b'<')
+        | (byte == b'>')
+        | (byte == b'\\')
+        | (byte == b'^')
+        | (byte == b'`')
+        | (byte == b'{')
+        | (byte == b'|')
+        | (byte == b'}');
+    byte.is_ascii_graphic() & !never
 }
 
 /// A host in lower case without port, user information and final dot; empty where it is no host.

@@ -270,6 +270,17 @@ pub fn incidents(ledger: &Connection, period: Period) -> Result<Vec<String>, rus
         .collect()
 }
 
+/// Incidents that a daemon goes on from, as JSON: those that are open, and those of which nobody wants to hear.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn standing(ledger: &Connection) -> Result<Vec<String>, rusqlite::Error> {
+    let mut query = ledger.prepare(
+        "SELECT body FROM incident WHERE state IN ('open', 'ack', 'suppressed') ORDER BY detected DESC, id",
+    )?;
+    query.query_map([], |row| row.get(0))?.collect()
+}
+
 /// Every baseline.
 ///
 /// # Errors

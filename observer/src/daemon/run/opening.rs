@@ -16,7 +16,7 @@ use crate::kernel::pins::{self, Pins};
 use crate::kernel::{Kernel, LEASE};
 use crate::pipeline::Pipeline;
 use crate::route::{Learned, Saved};
-use crate::store::{self, Journal, Period, Retention, StoreError, Writer};
+use crate::store::{self, Journal, Retention, StoreError, Writer};
 use crate::usage::batch::BaselineRow;
 
 /// What was opened.
@@ -71,14 +71,9 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
     let baselines = ledger
         .as_ref()
         .and_then(|ledger| store::baselines(ledger).ok());
-    let now = reading::now();
-    let open = Period {
-        from: now,
-        until: now,
-    };
     let incidents = ledger
         .as_ref()
-        .and_then(|ledger| store::incidents(ledger, open).ok())
+        .and_then(|ledger| store::standing(ledger).ok())
         .unwrap_or_default();
     let writer = Writer::start(file, ledger, retention(config))
         .map_err(|error| Failure::support("starting a thread", error))?;

@@ -84,6 +84,9 @@ impl Watch {
     pub fn save(&mut self, batch: &mut Batch) {
         self.saved = Instant::now();
         batch.baselines(self.awareness.save());
+        for incident in self.awareness.take_grown(true) {
+            batch.incident(row(&incident));
+        }
     }
 
     /// Does something about an incident. False: none of that id is open.
@@ -128,6 +131,9 @@ impl Watch {
                 ),
             }
             self.notifier.notify(incident);
+        }
+        for incident in self.awareness.take_grown(false) {
+            batch.incident(row(&incident));
         }
         !changes.is_empty()
     }

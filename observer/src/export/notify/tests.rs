@@ -22,6 +22,7 @@ fn incident(id: &str, state: State) -> Incident {
         evidence: Evidence::default(),
         confidence: 1.0,
         completeness: 1.0,
+        suppressed_until: 0,
     }
 }
 
