@@ -8,12 +8,14 @@
 //! What counts: of an incident, that one opens with the right rule and the right subject before it is over; the share of those
 //! with enough requests to prove anything; requests until then, beside Lorden's bound; and what opens that nobody planted.
 
+mod flood;
 mod labels;
 mod population;
 mod score;
 mod traffic;
 mod wire;
 
+pub use flood::{Flood, flood};
 pub use labels::{Class, Label, Strength};
 pub use score::{Figures, Outcome, Verdict};
 

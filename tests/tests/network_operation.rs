@@ -286,7 +286,8 @@ fn a_start_that_cannot_work_says_why() {
     }
     let setup = Setup::new("", "");
     let copy = std::env::temp_dir().join(format!("observer-{}", std::process::id()));
-    fs::copy(binary(), &copy).expect("copying the binary");
+    // Not by this process: a child of another test would hold the file open to write, and nobody could run it.
+    run(Command::new("cp").arg(binary()).arg(&copy));
     let output = finish(
         Command::new("setpriv")
             .args([

@@ -15,6 +15,8 @@ use crate::toolchain::Kind;
 
 const BINARY: &str = "usr/bin/observer";
 const UNIT: &str = "etc/systemd/system/observer.service";
+/// What Prometheus and Alertmanager may be given.
+const PROMETHEUS: &str = "usr/local/share/observer/prometheus";
 const CONFIGURATION: &str = "etc/observer/observer.toml";
 const REGISTRY: &str = "etc/observer/registry.d";
 /// The daemon's own user, and its group.
@@ -39,6 +41,10 @@ pub fn install(place: &Place, wanted: Option<Kind>, root: Option<&Path>) -> Resu
         &prefix.join(UNIT),
         0o644,
     )?;
+    for name in ["observer.rules.yml", "alertmanager.yml", "RUNBOOK.md"] {
+        let from = place.source("observer/dist/prometheus").join(name);
+        replace(&from, &prefix.join(PROMETHEUS).join(name), 0o644)?;
+    }
     let configuration = prefix.join(CONFIGURATION);
     if configuration.exists() {
         step::say(&format!("{} stays as it is", configuration.display()));

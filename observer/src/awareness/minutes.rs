@@ -222,10 +222,6 @@ impl Awareness {
         self.raise(finding, time);
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what one minute of one key showed"
-    )]
     fn tell_key(
         &mut self,
         number: u32,

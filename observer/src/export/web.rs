@@ -1,9 +1,10 @@
-//! The listener: `/healthz`, `/metrics`, the page, and `/api/v1/usage`.
+//! The listener: `/healthz`, `/metrics`, the page, the runbook, and what commands print as `/api/v1/*`.
 //!
 //! It only reads. Connections are bounded in number and in the time that they may do nothing, so that a reader who
 //! never reads costs a slot and then nothing.
 
 mod connection;
+mod runbook;
 
 use std::fmt::Write;
 use std::future::Future;
@@ -20,7 +21,8 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 
 use super::records::rfc3339;
-use super::{State, metrics};
+use super::{State, metrics, ocsf};
+use crate::awareness::View;
 use crate::usage::{ConsumerRow, ErrorClass, Snapshot};
 
 type Answer = (StatusCode, [(HeaderName, &'static str); 3], String);
@@ -42,7 +44,10 @@ pub async fn serve(
         .route("/", get(page))
         .route("/healthz", get(health))
         .route("/metrics", get(scrape))
+        .route("/runbook", get(show_runbook))
         .route("/api/v1/usage", get(usage))
+        .route("/api/v1/incidents", get(incidents))
+        .route("/api/v1/posture", get(posture))
         .with_state(Site { state, registry });
     axum::serve(connection::Bounded::new(listener), site)
         .with_graceful_shutdown(shutdown)
@@ -78,8 +83,36 @@ async fn usage(Shared(site): Shared<Site>) -> Answer {
     }
 }
 
+async fn incidents(Shared(site): Shared<Site>) -> Answer {
+    let view = site.state.awareness();
+    let rows: Vec<_> = view.open.iter().map(ocsf::plain).collect();
+    json(&serde_json::json!({ "completeness": site.state.snapshot().completeness, "rows": rows }))
+}
+
+async fn posture(Shared(site): Shared<Site>) -> Answer {
+    let view = site.state.awareness();
+    let answer = serde_json::json!({
+        "completeness": site.state.snapshot().completeness,
+        "rows": view.routes,
+        "keys": view.keys,
+    });
+    json(&answer)
+}
+
+async fn show_runbook() -> Answer {
+    answer(StatusCode::OK, "text/html; charset=utf-8", runbook::page())
+}
+
+fn json(value: &serde_json::Value) -> Answer {
+    answer(StatusCode::OK, "application/json", format!("{value}\n"))
+}
+
 async fn page(Shared(site): Shared<Site>) -> Answer {
-    let text = write_page(&site.state.snapshot(), &site.state.readiness());
+    let text = write_page(
+        &site.state.snapshot(),
+        &site.state.awareness(),
+        &site.state.readiness(),
+    );
     answer(StatusCode::OK, "text/html; charset=utf-8", text)
 }
 
@@ -157,13 +190,16 @@ impl<'a> UsageRow<'a> {
 /// Most consumers that the page shows, by requests.
 const PAGE_ROWS: usize = 200;
 
+/// Most incidents that the page shows, the newest ones.
+const PAGE_INCIDENTS: usize = 50;
+
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;\
 color:#1b1f24;background:#fff}table{border-collapse:collapse;width:100%}th,td{padding:.3rem .6rem;text-align:right;\
 border-bottom:1px solid #d0d7de}th:first-child,td:first-child{text-align:left}td{font-variant-numeric:tabular-nums}\
 .bad{color:#b3261e;font-weight:600}@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}\
 th,td{border-color:#30363d}.bad{color:#ff7b72}a{color:#79c0ff}}";
 
-fn write_page(snapshot: &Snapshot, readiness: &Result<(), String>) -> String {
+fn write_page(snapshot: &Snapshot, view: &View, readiness: &Result<(), String>) -> String {
     let mut rows: Vec<&ConsumerRow> = snapshot.consumers.iter().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.requests));
     let mut table = String::new();
@@ -191,6 +227,28 @@ fn write_page(snapshot: &Snapshot, readiness: &Result<(), String>) -> String {
             "<tr><td colspan=9>and {more} more: see /api/v1/usage"
         );
     }
+    let mut incidents = String::new();
+    for incident in view.open.iter().take(PAGE_INCIDENTS) {
+        let _ = write!(
+            incidents,
+            "<p><span class=bad>{} {}</span> ",
+            incident.severity.name(),
+            incident.rule.name()
+        );
+        escape(&mut incidents, &incident.statement);
+        incidents.push('\n');
+    }
+    if let Some(more) = view
+        .open
+        .len()
+        .checked_sub(PAGE_INCIDENTS)
+        .filter(|more| *more > 0)
+    {
+        let _ = writeln!(
+            incidents,
+            "<p>and {more} more incidents: see /api/v1/incidents"
+        );
+    }
     let mut health = String::new();
     match readiness {
         Ok(()) => health.push_str("observing"),
@@ -213,7 +271,7 @@ fn write_page(snapshot: &Snapshot, readiness: &Result<(), String>) -> String {
         "<!doctype html>\n<html lang=en><meta charset=utf-8><meta http-equiv=refresh content=5>\n\
 <meta name=viewport content=\"width=device-width\"><title>observer</title><style>{STYLE}</style>\n\
 <h1>observer</h1>\n<p>{health} · completeness of the last minute {completeness:.2} % · \
-<a href=metrics>metrics</a> · <a href=api/v1/usage>usage as JSON</a>\n<p>From {from} to {to}\n\
+<a href=metrics>metrics</a> · <a href=api/v1/usage>usage as JSON</a> · <a href=runbook>runbook</a>\n{incidents}<p>From {from} to {to}\n\
 <table><thead><tr><th>consumer<th>requests{classes}<th>errors, 5 min<th>request bytes<th>response bytes</thead>\n\
 <tbody>\n{table}</table>\n"
     )

@@ -102,6 +102,11 @@ impl Wire {
         }
     }
 
+    /// What awareness knows.
+    pub fn awareness(&self) -> &Awareness {
+        &self.awareness
+    }
+
     /// Exchanges that awareness saw.
     pub fn exchanges(&self) -> u64 {
         self.exchanges

@@ -10,6 +10,9 @@ use observer_tests::nab;
 use crate::figures::{Floor, Table};
 use crate::lab::Failure;
 
+/// Keys that nobody has, each of them accepted once: an API that does not check them.
+const FLOOD: u32 = 1_000_000;
+
 /// How to measure.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
@@ -68,6 +71,19 @@ pub fn measure(options: &Options) -> Result<Table, Failure> {
             .for_each(|(outcome, figures)| explain(outcome, figures));
     }
     akb1(&mut table, &outcomes, &figures, &random);
+    let flood = akb::flood(FLOOD);
+    table.add(
+        "awareness: registered keys left after a million made-up ones",
+        flood.registered as f64,
+        "",
+        Floor::Exactly(1_000.0),
+    );
+    table.add(
+        "awareness:   growth of the resident set meanwhile",
+        flood.grown as f64 / 1_048_576.0,
+        "MiB",
+        Floor::AtMost(16.0),
+    );
     if !options.no_nab {
         numenta(&mut table)?;
     }

@@ -348,9 +348,11 @@ impl Capture {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Reload(rules)) => {
+                    let keys = rules.registry.keys().len();
                     self.watch.reload(Arc::clone(&rules.registry));
                     self.pipeline
                         .reload(rules.attributor, rules.registry, rules.routes);
+                    tracing::info!("configuration and registry read again ({keys} keys)");
                 }
                 Ok(Order::ReopenRecords) => {
                     if let Some(Err(error)) = self.records.as_mut().map(RecordSink::reopen) {

@@ -66,13 +66,7 @@ pub async fn serve(
 /// False when nobody takes orders any more.
 fn reload(reloader: &mut Reloader, orders: &Sender<Order>) -> bool {
     match reloader.load() {
-        Ok(rules) => {
-            tracing::info!(
-                "configuration and registry read again ({} keys)",
-                rules.registry.keys().len()
-            );
-            orders.send(Order::Reload(Box::new(rules))).is_ok()
-        }
+        Ok(rules) => orders.send(Order::Reload(Box::new(rules))).is_ok(),
         Err(failure) => {
             tracing::error!("{failure}; the old configuration and registry stay in force");
             true

@@ -1,0 +1,57 @@
+//! The runbook as a page: what alerts link to, served by the daemon that they are about.
+
+use std::fmt::Write;
+
+use super::{STYLE, escape};
+
+/// The text that ships with the rules.
+const TEXT: &str = include_str!("../../../dist/prometheus/RUNBOOK.md");
+
+/// The page: the text as it is, with an anchor at each heading, its name in lower case.
+pub(super) fn page() -> String {
+    let mut html = format!(
+        "<!doctype html>\n<html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
+         <title>observer: runbook</title><style>{STYLE}pre{{white-space:pre-wrap}}</style>\n<pre>"
+    );
+    for line in TEXT.lines() {
+        let heading = line.trim_start_matches('#');
+        let level = line.len() - heading.len();
+        if (1..=6).contains(&level) && heading.starts_with(' ') {
+            let name = heading.trim();
+            let anchor: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+            // Writing to a string does not fail.
+            let _ = write!(html, "</pre><h{level} id={}>", anchor.to_ascii_lowercase());
+            escape(&mut html, name);
+            let _ = write!(html, "</h{level}><pre>");
+        } else {
+            escape(&mut html, line);
+            html.push('\n');
+        }
+    }
+    html.push_str("</pre>\n");
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alert_of_the_rules_has_its_anchor() {
+        let html = page();
+        let rules = include_str!("../../../dist/prometheus/observer.rules.yml");
+        let anchors = rules.split("/runbook#").skip(1).filter_map(|rest| {
+            rest.split(|byte: char| !byte.is_ascii_alphanumeric())
+                .next()
+        });
+        let mut count = 0;
+        for anchor in anchors {
+            assert!(
+                html.contains(&format!(" id={anchor}>")),
+                "no section {anchor}"
+            );
+            count += 1;
+        }
+        assert!(count >= 10, "{count} links");
+    }
+}
