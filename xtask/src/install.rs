@@ -16,7 +16,7 @@ use crate::toolchain::Kind;
 const BINARY: &str = "usr/bin/observer";
 const UNIT: &str = "etc/systemd/system/observer.service";
 /// What Prometheus and Alertmanager may be given.
-const PROMETHEUS: &str = "usr/local/share/observer/prometheus";
+const PROMETHEUS: &str = "usr/share/observer/prometheus";
 const CONFIGURATION: &str = "etc/observer/observer.toml";
 const REGISTRY: &str = "etc/observer/registry.d";
 /// The daemon's own user, and its group.

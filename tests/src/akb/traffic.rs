@@ -415,7 +415,7 @@ impl<'a> Traffic<'a> {
         for _ in 0..more + usize::from(first) {
             let time = second.max(label.from) * 1_000_000_000
                 + self.random.random_range(0..TICK * 500_000_000);
-            let request = self.from_elsewhere(label, time);
+            let request = self.elsewhere(label, time);
             let count = &mut self.counts[index];
             if count.times.len() < TIMES {
                 count.times.push(time);
@@ -424,7 +424,7 @@ impl<'a> Traffic<'a> {
         }
     }
 
-    fn from_elsewhere(&mut self, label: &Label, time: u64) -> Request {
+    fn elsewhere(&mut self, label: &Label, time: u64) -> Request {
         let random = &mut self.random;
         let mut request = Request {
             time,
