@@ -234,6 +234,8 @@ pub struct Awareness {
     /// Seconds since 1970 at which anything was seen first.
     born: u64,
     none: Arc<str>,
+    /// The turn of saving.
+    saving: u32,
 }
 
 /// Limits that all streams share.
@@ -294,6 +296,7 @@ impl Awareness {
             completeness: 1.0,
             born: 0,
             none: "".into(),
+            saving: 0,
         };
         awareness.reload(registry);
         awareness

@@ -29,28 +29,43 @@ struct Whole<C, V, T> {
 }
 
 impl Awareness {
-    /// Baselines that changed since this was asked last.
-    pub fn save(&mut self) -> Vec<BaselineRow> {
+    /// Begins to save: every baseline that changed is to be handed out once.
+    pub fn begin_saving(&mut self) {
+        self.saving = self.saving.wrapping_add(1);
+    }
+
+    /// Baselines that changed and were not handed out since [`Awareness::begin_saving`], so many at most: they are written in
+    /// turns, so that no batch of the ledger is large. None are left when fewer come.
+    pub fn save(&mut self, most: usize) -> Vec<BaselineRow> {
+        let turn = self.saving;
         let mut rows = Vec::new();
-        let mut keep = |name: String, state: Result<Vec<u8>, postcard::Error>| {
-            if let Ok(mut state) = state {
-                state.insert(0, VERSION);
-                rows.push(BaselineRow { name, state });
-            }
-        };
-        for (_, key) in self.keys.iter_mut().filter(|(_, key)| key.changed) {
-            key.changed = false;
+        let keys = self.keys.iter_mut().map(|(_, key)| key);
+        for key in keys
+            .filter(|key| key.changed && key.saved != turn)
+            .take(most)
+        {
+            (key.changed, key.saved) = (false, turn);
             keep(
+                &mut rows,
                 format!("key\0{}\0{}", key.consumer, key.id),
                 postcard::to_allocvec(&*key),
             );
         }
-        for (_, place) in self.places.iter_mut().filter(|(_, place)| place.changed) {
-            place.changed = false;
+        let left = most.saturating_sub(rows.len());
+        let places = self.places.iter_mut().map(|(_, place)| place);
+        for place in places
+            .filter(|place| place.changed && place.saved != turn)
+            .take(left)
+        {
+            (place.changed, place.saved) = (false, turn);
             keep(
+                &mut rows,
                 format!("route\0{}\0{}", place.api, place.route),
                 postcard::to_allocvec(&*place),
             );
+        }
+        if rows.len() >= most {
+            return rows;
         }
         let whole = Whole {
             classes: &self.host.verdicts,
@@ -60,7 +75,7 @@ impl Awareness {
             born: self.host.born,
             since: self.born,
         };
-        keep("host".to_owned(), postcard::to_allocvec(&whole));
+        keep(&mut rows, "host".to_owned(), postcard::to_allocvec(&whole));
         rows
     }
 
@@ -149,5 +164,12 @@ impl Awareness {
             self.tails = whole.tails;
             self.born = whole.since;
         }
+    }
+}
+
+fn keep(rows: &mut Vec<BaselineRow>, name: String, state: Result<Vec<u8>, postcard::Error>) {
+    if let Ok(mut state) = state {
+        state.insert(0, VERSION);
+        rows.push(BaselineRow { name, state });
     }
 }

@@ -157,6 +157,9 @@ pub struct Key {
     /// Changed since it was saved.
     #[serde(skip)]
     pub changed: bool,
+    /// The turn of saving in which it was handed out.
+    #[serde(skip)]
+    pub saved: u32,
 }
 
 /// What a key did in the minute that is not over.
@@ -248,6 +251,7 @@ impl Key {
             minute: Minute::default(),
             newcomer: None,
             changed: true,
+            saved: 0,
         }
     }
 

@@ -46,6 +46,9 @@ pub struct Place {
     /// Changed since it was saved.
     #[serde(skip)]
     pub changed: bool,
+    /// The turn of saving in which it was handed out.
+    #[serde(skip)]
+    pub saved: u32,
 }
 
 /// How long requests to a route take, by the minute.

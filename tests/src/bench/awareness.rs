@@ -180,7 +180,7 @@ fn akb1(table: &mut Table, outcomes: &[Outcome], figures: &[Figures], random: &[
             .map(|verdict| verdict.requests as f64)
             .collect();
         table.add(
-            &format!("AKB-1: {name}"),
+            format!("AKB-1: {name}"),
             quantile(&mut requests, 0.5),
             "",
             Floor::AtMost(floor),
@@ -193,7 +193,7 @@ fn akb1(table: &mut Table, outcomes: &[Outcome], figures: &[Figures], random: &[
             .filter_map(|verdict| verdict.seconds)
             .collect();
         table.add(
-            &format!("AKB-1: {class:?} until told, median"),
+            format!("AKB-1: {class:?} until told, median"),
             quantile(&mut seconds, 0.5),
             "s",
             Floor::None,
@@ -220,7 +220,7 @@ fn akb1(table: &mut Table, outcomes: &[Outcome], figures: &[Figures], random: &[
     }
     for (family, rate) in families {
         table.add(
-            &format!("AKB-1: false alarms in 1,000 key-days, {family}"),
+            format!("AKB-1: false alarms in 1,000 key-days, {family}"),
             rate,
             "",
             Floor::AtMost(5.0),

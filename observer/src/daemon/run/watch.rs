@@ -13,6 +13,8 @@ use crate::usage::batch::{Batch, IncidentRow};
 
 /// How often baselines that changed go to the ledger.
 const SAVE: Duration = Duration::from_secs(300);
+/// Baselines handed out in one round.
+const AT_A_TIME: usize = 128;
 /// How often exporters get a new view while nothing happens.
 const SHOW: Duration = Duration::from_secs(2);
 const SECOND: u64 = 1_000_000_000;
@@ -33,6 +35,8 @@ pub struct Watch {
     awareness: Awareness,
     notifier: Notifier,
     saved: Instant,
+    /// Some of them are still to be handed out.
+    saving: bool,
     shown: Option<Instant>,
 }
 
@@ -43,6 +47,7 @@ impl Watch {
             awareness,
             notifier,
             saved: Instant::now(),
+            saving: false,
             shown: None,
         }
     }
@@ -68,7 +73,14 @@ impl Watch {
             state.set_awareness(self.awareness.view());
         }
         if self.saved.elapsed() >= SAVE {
-            self.save(batch);
+            self.awareness.begin_saving();
+            self.saved = Instant::now();
+            self.saving = true;
+        }
+        if self.saving {
+            let rows = self.awareness.save(AT_A_TIME);
+            self.saving = rows.len() >= AT_A_TIME;
+            batch.baselines(rows);
         }
     }
 
@@ -83,7 +95,9 @@ impl Watch {
     /// Hands baselines that changed to the ledger.
     pub fn save(&mut self, batch: &mut Batch) {
         self.saved = Instant::now();
-        batch.baselines(self.awareness.save());
+        self.saving = false;
+        self.awareness.begin_saving();
+        batch.baselines(self.awareness.save(usize::MAX));
         for incident in self.awareness.take_grown(true) {
             batch.incident(row(&incident));
         }
