@@ -356,3 +356,45 @@ impl Key {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Object;
+
+    /// Bytes that a key is promised to take at most.
+    const MOST: usize = 4_096;
+
+    #[test]
+    fn a_key_takes_no_more_than_was_promised_however_long_it_lives() {
+        let mut key = Key::new("acme".into(), "k1".into(), true, None, 0);
+        for minute in 1..20 * 24 * 60_u64 {
+            let number = (minute % 5_000) as u32;
+            key.networks.observe(number, minute as u32, true);
+            key.agents.observe(number, minute as u32, true);
+            key.routes.observe(number, minute as u32, true);
+            let object = Object {
+                hash: number.wrapping_mul(2_654_435_761),
+                number: Some(minute),
+            };
+            key.objects.observe(object, number, false, minute, true);
+            key.volume.close(minute, f64::from(number % 7), 1.0, 8.0);
+            key.responses.close(3, 1_000, 8.0);
+            key.requests.close(3, 1_000, 8.0);
+            for shares in &mut key.errors {
+                shares.add(number, minute * 60);
+            }
+            key.came_from(number, minute * 60);
+        }
+        let heap = [
+            key.volume.heap_bytes(),
+            key.objects.heap_bytes(),
+            key.responses.heap_bytes() + key.requests.heap_bytes(),
+            key.networks.heap_bytes() + key.agents.heap_bytes() + key.routes.heap_bytes(),
+            key.errors.iter().map(Shares::heap_bytes).sum(),
+            key.turns.networks.capacity() * size_of::<u32>(),
+        ];
+        let all = size_of::<Key>() + heap.into_iter().sum::<usize>();
+        assert!(all <= MOST, "{all} bytes: {heap:?}");
+    }
+}

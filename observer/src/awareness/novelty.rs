@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Things kept of each subject; the one that was not seen for longest makes room, those never accepted first.
-const KEPT: usize = 24;
+const KEPT: usize = 12;
 /// Occasions, of one minute each, after which the older ones count half: a month.
 const MONTH: u32 = 30 * 24 * 60;
 
@@ -84,6 +84,12 @@ impl Novelty {
             accepted,
         };
         if self.known.len() < KEPT {
+            if self.known.is_empty() {
+                // One for most; the rest when there is another.
+                self.known.reserve_exact(1);
+            } else if self.known.len() == 1 {
+                self.known.reserve_exact(KEPT - 1);
+            }
             self.known.push(known);
         } else if let Some(oldest) = (self.known.iter_mut())
             .filter(|known| accepted || !known.accepted)
@@ -99,6 +105,12 @@ impl Novelty {
     pub fn is_accepted(&self, hash: u32) -> bool {
         let known = self.known.iter().find(|known| known.hash == hash);
         known.is_some_and(|known| known.accepted)
+    }
+
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub fn heap_bytes(&self) -> usize {
+        self.known.capacity() * size_of::<Known>()
     }
 
     /// How many were accepted.
@@ -178,6 +190,12 @@ impl Shares {
             *count *= keep;
         }
         self.counts.retain(|(_, count)| *count > 0.25);
+    }
+
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub fn heap_bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<(u32, f32)>()
     }
 
     /// The most frequent one and its share.

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::identity::Object;
 
 /// Bits of one generation of the filter.
-const BITS: usize = 8192;
+const BITS: usize = 3072;
 /// Bits of a cache line.
 const LINE: usize = 512;
 /// Bits set at which a generation is full: one in ten unknown objects then looks known.
-const FULL: u32 = 2800;
+const FULL: u32 = 1050;
 /// Seconds after which a walk through objects is over.
 const QUIET: u64 = 600;
 /// How far apart the numbers of a walk may be.
@@ -77,6 +77,12 @@ impl Objects {
             self.walk(number, route, !known, refused, time);
         }
         !known
+    }
+
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub fn heap_bytes(&self) -> usize {
+        (self.young.bits.capacity() + self.old.bits.capacity()) * size_of::<u64>()
     }
 
     /// The walk that goes on.

@@ -4,8 +4,12 @@ use serde::{Deserialize, Serialize};
 
 /// Half-hours of a day, hours of a week.
 const SLOTS: (usize, usize) = (48, 168);
-/// Minutes that a slot's mean is made of at most: three days of a half-hour, two weeks of an hour.
-const MEMORY: (u16, u16) = (90, 120);
+/// Minutes that the mean of a half-hour is made of at most: three days.
+const MEMORY: u8 = 90;
+/// Weight of a minute in the mean of an hour of the week.
+const WEIGHT: f32 = 1.0 / 40.0;
+/// Minutes after which every hour of the week has come twice.
+const TWO_WEEKS: u64 = 16 * DAY;
 /// 1970-01-01 was a Thursday; weeks begin on Monday.
 const MONDAY: u64 = 3 * 24 * 60;
 const DAY: u64 = 24 * 60;
@@ -13,35 +17,55 @@ const DAY: u64 = 24 * 60;
 /// A mean per minute that follows day and week. Times are minutes since 1970 in UTC.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Season {
-    days: Vec<Slot>,
-    weeks: Vec<Slot>,
+    days: Vec<f32>,
+    /// Minutes that each of these is made of.
+    known: Vec<u8>,
+    /// Not a number where nothing is known.
+    weeks: Vec<f32>,
     /// The first minute.
     born: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Slot {
-    mean: f32,
-    known: u16,
 }
 
 impl Season {
     /// Learns how much came in a minute.
     pub fn learn(&mut self, minute: u64, value: f64) {
-        if self.days.is_empty() {
-            self.days = vec![Slot::default(); SLOTS.0];
+        if self.days.is_empty() && self.weeks.is_empty() {
+            self.days = vec![0.0; SLOTS.0];
+            self.known = vec![0; SLOTS.0];
             self.born = minute;
         }
-        if let Some(slot) = self.days.get_mut(day_slot(minute)) {
-            slot.learn(value, MEMORY.0);
+        if self.follows_weeks(minute) {
+            (self.days, self.known) = (Vec::new(), Vec::new());
+        }
+        let slot = day_slot(minute);
+        if let (Some(mean), Some(known)) = (self.days.get_mut(slot), self.known.get_mut(slot)) {
+            *known = known.saturating_add(1).min(MEMORY);
+            *mean += (value as f32 - *mean) / f32::from(*known);
         }
         // A week's slots cost much: only for what lives that long.
         if self.age(minute) >= 2 * DAY {
-            self.weeks.resize(SLOTS.1, Slot::default());
-            if let Some(slot) = self.weeks.get_mut(week_slot(minute)) {
-                slot.learn(value, MEMORY.1);
+            if self.weeks.is_empty() {
+                self.weeks = vec![f32::NAN; SLOTS.1];
+            }
+            if let Some(mean) = self.weeks.get_mut(week_slot(minute)) {
+                *mean = if mean.is_nan() {
+                    value as f32
+                } else {
+                    *mean + WEIGHT * (value as f32 - *mean)
+                };
             }
         }
+    }
+
+    /// Whether every hour of the week is known, so that those of the day are not needed any more.
+    fn follows_weeks(&self, minute: u64) -> bool {
+        self.age(minute) >= TWO_WEEKS && self.weeks.iter().all(|mean| !mean.is_nan())
+    }
+
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub fn heap_bytes(&self) -> usize {
+        (self.days.capacity() + self.weeks.capacity()) * size_of::<f32>() + self.known.capacity()
     }
 
     /// Minutes since the first.
@@ -51,49 +75,48 @@ impl Season {
 
     /// What is usual in a minute; `None` before a whole day is known.
     pub fn expected(&self, minute: u64) -> Option<f64> {
-        if self.days.is_empty() || self.age(minute) < DAY {
+        if self.born == 0 || self.age(minute) < DAY {
             return None;
         }
-        if self.age(minute) >= 16 * DAY
-            && let Some(slot) = self
+        if self.follows_weeks(minute)
+            && let Some(mean) = self
                 .weeks
                 .get(week_slot(minute))
-                .filter(|slot| slot.known >= 60)
+                .filter(|mean| !mean.is_nan())
         {
-            return Some(f64::from(slot.mean));
+            return Some(f64::from(*mean));
         }
         // Between the middles of two half-hours.
         let at = minute % DAY;
         let from = (at + DAY - 15) % DAY;
         let share = (from % 30) as f64 / 30.0;
-        let slot = |minute: u64| {
+        let mean = |minute: u64| {
+            let slot = day_slot(minute);
+            let known = self.known.get(slot).is_some_and(|known| *known > 0);
             self.days
-                .get(day_slot(minute))
-                .filter(|slot| slot.known > 0)
+                .get(slot)
+                .filter(|_| known)
+                .map(|mean| f64::from(*mean))
         };
-        match (slot(from), slot(from + 30)) {
-            (Some(one), Some(two)) => {
-                Some(f64::from(one.mean) * (1.0 - share) + f64::from(two.mean) * share)
-            }
-            (Some(one), None) | (None, Some(one)) => Some(f64::from(one.mean)),
-            (None, None) => None,
+        match (mean(from), mean(from + 30)) {
+            (Some(one), Some(two)) => Some(one * (1.0 - share) + two * share),
+            (one, two) => one.or(two),
         }
     }
 
     /// Mean of all day.
     pub fn mean(&self) -> f64 {
-        let known = self.days.iter().filter(|slot| slot.known > 0);
-        let (count, sum) = known.fold((0.0, 0.0), |(count, sum), slot| {
-            (count + 1.0, sum + f64::from(slot.mean))
-        });
-        if count > 0.0 { sum / count } else { 0.0 }
-    }
-}
-
-impl Slot {
-    fn learn(&mut self, value: f64, memory: u16) {
-        self.known = self.known.saturating_add(1).min(memory);
-        self.mean += (value as f32 - self.mean) / f32::from(self.known);
+        let mean = |means: &mut dyn Iterator<Item = f32>| {
+            let (count, sum) = means.fold((0.0, 0.0), |(count, sum), mean| {
+                (count + 1.0, sum + f64::from(mean))
+            });
+            (count > 0.0).then(|| sum / count)
+        };
+        let days = self.days.iter().zip(&self.known);
+        let days = days.filter(|(_, known)| **known > 0);
+        mean(&mut days.map(|(mean, _)| *mean))
+            .or_else(|| mean(&mut self.weeks.iter().copied().filter(|mean| !mean.is_nan())))
+            .unwrap_or(0.0)
     }
 }
 
@@ -115,11 +138,11 @@ mod tests {
         let curve = |minute: u64| {
             100.0 + 80.0 * ((minute % DAY) as f64 / DAY as f64 * std::f64::consts::TAU).sin()
         };
-        for minute in 0..3 * DAY {
-            assert_eq!(season.expected(minute).is_some(), minute >= DAY);
+        for minute in DAY..4 * DAY {
+            assert_eq!(season.expected(minute).is_some(), minute >= 2 * DAY);
             season.learn(minute, curve(minute));
         }
-        for minute in 3 * DAY..4 * DAY {
+        for minute in 4 * DAY..5 * DAY {
             let expected = season.expected(minute).expect("three days are known");
             assert!(
                 (expected - curve(minute)).abs() < 12.0,
@@ -127,5 +150,30 @@ mod tests {
             );
         }
         assert!((season.mean() - 100.0).abs() < 3.0);
+    }
+
+    #[test]
+    fn weekends_are_known_after_two_weeks() {
+        let mut season = Season::default();
+        let first = 20_000 * DAY;
+        let much = |minute: u64| {
+            if (minute + MONDAY) / DAY % 7 < 5 {
+                100.0
+            } else {
+                20.0
+            }
+        };
+        for minute in first..first + 21 * DAY {
+            season.learn(minute, much(minute));
+        }
+        assert!(season.days.is_empty(), "weeks are enough");
+        for minute in first + 21 * DAY..first + 28 * DAY {
+            let expected = season.expected(minute).expect("known");
+            assert!(
+                (expected - much(minute)).abs() < 1.0,
+                "{minute}: {expected}"
+            );
+        }
+        assert!((season.mean() - (5.0 * 100.0 + 2.0 * 20.0) / 7.0).abs() < 1.0);
     }
 }

@@ -50,9 +50,9 @@ struct Design {
     /// What a hit and a miss add, for either rate.
     steps: [(f32, f32); 2],
     limit: f32,
-    null: f64,
-    alternative: f64,
-    belief: (f64, f64),
+    null: f32,
+    alternative: f32,
+    belief: (f32, f32),
 }
 
 /// Events since the test became suspicious.
@@ -98,7 +98,7 @@ impl Sequence {
     /// having them again.
     #[inline]
     pub fn observe_of(&mut self, hit: bool, time: u64, own: f64) -> bool {
-        if own <= 1.2 * self.design.null {
+        if own <= 1.2 * f64::from(self.design.null) {
             return self.observe(hit, time);
         }
         self.pending.1 += 1;
@@ -114,7 +114,7 @@ impl Sequence {
 
     /// The rate that has to be exceeded.
     pub fn null(&self) -> f64 {
-        self.design.null
+        f64::from(self.design.null)
     }
 
     fn step(&mut self, hit: bool, time: u64) -> bool {
@@ -161,8 +161,8 @@ impl Sequence {
     pub fn proof(&self) -> Proof {
         Proof {
             run: self.run,
-            baseline: self.design.belief.0,
-            deviation: self.design.belief.1,
+            baseline: f64::from(self.design.belief.0),
+            deviation: f64::from(self.design.belief.1),
             ratio: f64::from(self.score()),
             limit: f64::from(self.design.limit),
         }
@@ -188,7 +188,7 @@ impl Sequence {
 
     /// Mean of what is believed to be usual.
     pub fn baseline(&self) -> f64 {
-        self.design.belief.0
+        f64::from(self.design.belief.0)
     }
 
     /// Share of events and the weight that it is known by, for the priors of others.
@@ -206,7 +206,7 @@ impl Sequence {
         let (hits, trials) = recent;
         let rate = f64::from(hits) / f64::from(trials.max(1));
         // Half way between usual and proven, so that an alarm does not come and go.
-        let usual = (self.design.null * self.design.alternative).sqrt();
+        let usual = f64::from(self.design.null * self.design.alternative).sqrt();
         let over = rate <= usual;
         let accepted = now.saturating_sub(self.alarmed) > ACCEPTED;
         if over || accepted {
@@ -261,9 +261,9 @@ impl Design {
         Self {
             steps,
             limit: odds.max(1_000.0).ln() as f32,
-            null,
-            alternative: alternatives.into_iter().fold(1.0, f64::min),
-            belief: (mean, usual.deviation),
+            null: null as f32,
+            alternative: alternatives.into_iter().fold(1.0, f64::min) as f32,
+            belief: (mean as f32, usual.deviation as f32),
         }
     }
 }

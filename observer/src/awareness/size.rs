@@ -44,16 +44,24 @@ pub struct Large {
 }
 
 impl Sizes {
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub fn heap_bytes(&self) -> usize {
+        self.recent.capacity() * size_of::<(u32, u64)>()
+    }
+
     /// Takes a minute that is over.
     /// Returns how far it is from what is usual, and what is out of line.
     pub fn close(&mut self, requests: u32, bytes: u64, limit: f64) -> (Option<f64>, Option<Large>) {
         if requests == 0 {
             return (None, None);
         }
-        self.recent.push((requests, bytes));
-        if self.recent.len() > MINUTES {
+        if self.recent.len() >= MINUTES {
             self.recent.remove(0);
+        } else if self.recent.is_empty() {
+            self.recent.reserve_exact(MINUTES);
         }
+        self.recent.push((requests, bytes));
         let (count, sum) = self
             .recent
             .iter()

@@ -62,7 +62,7 @@ pub struct KeyView {
     pub first: u64,
     /// Last use, in the same unit, rounded to the minute.
     pub last: u64,
-    /// Networks that it is known from, two dozen at most.
+    /// Networks that it is known from, a dozen at most.
     pub networks: usize,
     /// Requests since the first.
     pub requests: u64,

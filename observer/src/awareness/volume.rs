@@ -85,6 +85,12 @@ impl Volume {
         Some(season * level)
     }
 
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub fn heap_bytes(&self) -> usize {
+        self.recent.capacity() * size_of::<(f32, f32)>() + self.season.heap_bytes()
+    }
+
     /// Mean per day.
     pub fn per_day(&self) -> f64 {
         self.season.mean() * 1_440.0
@@ -105,10 +111,12 @@ impl Volume {
             return Minute::default();
         };
         let expected = expected * common;
-        self.recent.push((count as f32, expected as f32));
-        if self.recent.len() > SCALES[2] {
+        if self.recent.len() >= SCALES[2] {
             self.recent.remove(0);
+        } else if self.recent.is_empty() {
+            self.recent.reserve_exact(SCALES[2]);
         }
+        self.recent.push((count as f32, expected as f32));
         let mut found = Minute::default();
         for (index, minutes) in SCALES.into_iter().enumerate() {
             let Some(residual) = self.residual(minutes, index) else {
@@ -241,7 +249,7 @@ mod tests {
     fn taught(rate: f64) -> Volume {
         let mut volume = Volume::default();
         let mut seed = 1_u64;
-        for minute in 0..3 * DAY {
+        for minute in DAY..3 * DAY {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let noise = (seed >> 40) as f64 / (1 << 24) as f64 - 0.5;
             let count = (rate + noise * 4.0 * rate.sqrt()).max(0.0).round();

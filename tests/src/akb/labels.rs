@@ -355,7 +355,7 @@ pub fn plant(seed: u64, size: Size, population: &Population) -> Vec<Label> {
                         + random.random_range(
                             3_600
                                 ..size.days * 86_400
-                                    - length.min(size.days * 86_400 - 7_200)
+                                    - length.min(size.days * 86_400 - 10_800)
                                     - 3_600,
                         );
                     let label = Label {

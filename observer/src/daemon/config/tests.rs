@@ -41,6 +41,8 @@ fn every_line_of_the_shipped_file_is_valid_when_uncommented_and_shows_the_defaul
     config.api.clear();
     config.identity.credential.clear();
     config.seller = Seller::default();
+    assert!(config.incidents.webhook.is_some() && config.incidents.alertmanager.is_some());
+    config.incidents = Incidents::default();
     assert_eq!(config, Config::default());
 }
 
