@@ -7,15 +7,19 @@
 //! open at a time.
 
 pub mod beta;
+mod book;
 mod cause;
 mod events;
 pub mod incident;
 mod key;
 mod keeping;
 mod minutes;
+mod networks;
+mod newcomers;
 mod novelty;
 mod objects;
 mod place;
+mod priors;
 pub mod rules;
 mod season;
 mod sequence;
@@ -37,13 +41,13 @@ use crate::identity::Registry;
 use crate::identity::traits::hash;
 use crate::usage::window::Window;
 use crate::usage::{Call, Outcome, UNREGISTERED, Vantage};
-use beta::Prior;
-use incident::Book;
+use book::Book;
 pub use incident::{Evidence, Finding, Incident, Kind, State, Subject};
 use key::{Key, Keys};
 use novelty::Shares;
 use place::Place;
 pub use place::{Access, Posture};
+use priors::Priors;
 pub use rules::{Family, Rule, Severity};
 use source::Source;
 use table::Table;
@@ -243,35 +247,6 @@ pub struct Awareness {
 struct Tails {
     volume: Tail,
     size: Tail,
-}
-
-/// What is believed of a key or route that nothing is known of yet.
-#[derive(Clone, Debug)]
-struct Priors {
-    keys: [Prior; CLASSES],
-    plans: HashMap<Arc<str>, [Prior; CLASSES]>,
-    places: [Prior; CLASSES],
-    objects: Prior,
-}
-
-/// Before anything is known of anybody.
-const FIRST: Prior = Prior {
-    mean: 0.02,
-    strength: 10.0,
-};
-
-impl Default for Priors {
-    fn default() -> Self {
-        Self {
-            keys: [FIRST; CLASSES],
-            plans: HashMap::new(),
-            places: [FIRST; CLASSES],
-            objects: Prior {
-                mean: 0.5,
-                strength: 20.0,
-            },
-        }
-    }
 }
 
 impl Awareness {

@@ -8,9 +8,11 @@
 //! What counts: of an incident, that one opens with the right rule and the right subject before it is over; the share of those
 //! with enough requests to prove anything; requests until then, beside Lorden's bound; and what opens that nobody planted.
 
+mod attackers;
 mod flood;
 mod labels;
 mod population;
+mod request;
 mod score;
 mod traffic;
 mod wire;

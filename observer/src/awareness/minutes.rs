@@ -1,14 +1,13 @@
 //! What can only be told by the minute: volumes, sizes, networks in turn; and what the minutes teach.
 
-use super::beta::Prior;
 use super::cause::{HOST, Who, percent};
 use super::incident::{Evidence, Finding, Kind, Subject};
+use super::key::Key;
 use super::place::{SLOW_SCORE, Slow};
 use super::rules::Rule;
 use super::size::Large;
 use super::volume::{Minute, Residual};
-use super::{Awareness, CLASSES, Class, FIRST, KEY_DAYS, MINUTE, Priors, SECOND};
-use crate::usage::UNREGISTERED;
+use super::{Awareness, Class, KEY_DAYS, MINUTE, SECOND};
 
 /// Minutes without observing after which nothing of them is judged.
 const GAP: u64 = 30;
@@ -18,16 +17,6 @@ const COMMON: usize = 20;
 const SURGE: u8 = 3;
 /// Below this share of certain exchanges, fewer requests may be the observer's own loss.
 const COMPLETE: f64 = 0.99;
-/// Minutes that a new network is looked at before it is told.
-const PATIENCE: u64 = 30;
-/// Minutes in which what else is new counts.
-const LEAK: u64 = 15;
-/// Chance of a new network from which on something else that is new does not make it a leak.
-const RARE: f64 = 0.01;
-/// Minutes for which what a network is blamed for explains its keys.
-const ECHO: u64 = 60;
-/// Keys on new networks at the same time that are a common move.
-const MOVE: usize = 4;
 /// Evaluations between two false alarms of all volumes: minutes of a day, days of a key.
 const EACH: f64 = 1_440.0 * 150.0;
 /// The same for sizes, of which minutes with requests are fewer.
@@ -311,15 +300,6 @@ impl Awareness {
         requests as f64 * below.minutes as f64 / 5.0 >= 0.2 * below.expected
     }
 
-    /// Whether the network on which a key is new is the subject of an incident of its own.
-    fn is_blamed(&self, number: u32, time: u64) -> bool {
-        let newcomer = self.keys.get(number).and_then(|key| key.newcomer);
-        newcomer.is_some_and(|new| {
-            let told = self.blamed.get(&new.network);
-            told.is_some_and(|told| time.saturating_sub(*told) < ECHO * MINUTE * SECOND)
-        })
-    }
-
     /// Tells that requests to a route take long.
     fn tell_slow(&mut self, number: u32, slow: &Slow, time: u64) {
         let Some(subject) = self.subject(Who::Place(number)) else {
@@ -390,111 +370,6 @@ impl Awareness {
         self.raise(finding, time);
     }
 
-    /// Tells that a key that is new on a network does something else that is new. False when it is not new there.
-    pub(super) fn leaked(&mut self, key: Option<u32>, what: &str, of: &Finding, time: u64) -> bool {
-        let Some(key) = key.and_then(|number| self.keys.get(number)) else {
-            return false;
-        };
-        let Some(newcomer) = key.newcomer.filter(|new| {
-            time.saturating_sub(new.since) <= LEAK * MINUTE * SECOND && new.chance < RARE
-        }) else {
-            return false;
-        };
-        let subject = key.subject();
-        let statement = format!(
-            "{}: accepted on a network that it never came from ({} known, chance of a new one {:.5}), and it {what}: {}",
-            subject.words(),
-            newcomer.known,
-            newcomer.chance,
-            of.statement
-        );
-        let rule = Rule::LeakedKey;
-        self.book.settle(Rule::NewNetwork, &subject);
-        let finding = Finding {
-            rule,
-            severity: rule.severity(),
-            subject,
-            statement,
-            evidence: Evidence {
-                since: newcomer.since,
-                ..of.evidence.clone()
-            },
-            confidence: 1.0 - newcomer.chance * (1.0 - of.confidence),
-        };
-        self.raise(finding, time);
-        true
-    }
-
-    /// Tells of keys on new networks, once it is clear that it is no common move.
-    fn tell_newcomers(&mut self, time: u64) {
-        let fresh = |since: u64| time.saturating_sub(since) <= ECHO * MINUTE * SECOND;
-        let moving = self
-            .keys
-            .iter()
-            .filter(|(_, key)| key.registered && key.newcomer.is_some_and(|new| fresh(new.since)))
-            .count();
-        let mut findings = Vec::new();
-        let common = moving >= MOVE;
-        for (_, key) in self.keys.iter_mut() {
-            let subject = key.newcomer.is_some().then(|| key.subject());
-            let Some((new, subject)) = key.newcomer.as_mut().zip(subject) else {
-                continue;
-            };
-            if !fresh(new.since) {
-                key.newcomer = None;
-                continue;
-            }
-            if self.blamed.contains_key(&new.network) {
-                continue;
-            }
-            // Who moved with others has moved, also once the others are no longer new.
-            new.told |= common;
-            let surprising = new.chance < 1e-3 && &*key.consumer != UNREGISTERED;
-            if new.told
-                || !surprising
-                || time.saturating_sub(new.since) < PATIENCE * MINUTE * SECOND
-            {
-                continue;
-            }
-            new.told = true;
-            // A route and an agent that it never had, on a network that it never had.
-            let rule = if new.routes >= 2 || (new.routes >= 1 && new.agent) {
-                Rule::LeakedKey
-            } else {
-                Rule::NewNetwork
-            };
-            let statement = format!(
-                "{}: accepted on a network that it never came from; {} are known and the chance of a new one is {:.5}; {} routes{} are new with it",
-                subject.words(),
-                new.known,
-                new.chance,
-                new.routes,
-                if new.agent { " and the user agent" } else { "" }
-            );
-            findings.push(Finding {
-                rule,
-                severity: rule.severity(),
-                subject,
-                statement,
-                evidence: Evidence {
-                    seen: 1.0,
-                    baseline: new.chance,
-                    limit: 1e-3,
-                    score: new.chance,
-                    since: new.since,
-                    until: time,
-                    ..Evidence::default()
-                },
-                confidence: 1.0 - new.chance,
-            });
-        }
-        for finding in findings {
-            if self.book.get(Rule::LeakedKey, &finding.subject).is_none() {
-                self.raise(finding, time);
-            }
-        }
-    }
-
     /// Ends incidents of volume of which the last minutes say nothing any more.
     fn end_volumes(&mut self, minute: u64) {
         let now = (minute + 1) * MINUTE * SECOND;
@@ -517,61 +392,7 @@ impl Awareness {
         self.calm(now);
         self.book.tick(now * SECOND);
     }
-
-    /// What is to be believed of those of whom nothing is known, from those of whom something is.
-    fn learn_priors(&mut self) {
-        if !self.minute.is_multiple_of(5) {
-            return;
-        }
-        let mut plans: Vec<_> = self
-            .keys
-            .iter()
-            .filter_map(|(_, key)| key.plan.clone())
-            .collect();
-        plans.sort_unstable();
-        plans.dedup();
-        let mut priors = Priors {
-            objects: self.priors.objects,
-            ..Priors::default()
-        };
-        let of_keys = |plan: Option<&str>, class: Class, fallback| {
-            let rates = self.keys.iter().filter_map(move |(_, key)| {
-                let wanted = plan.is_none_or(|plan| key.plan.as_deref() == Some(plan));
-                let learned = key.verdicts.of(class).learned();
-                (wanted && learned.1 >= 200.0).then_some(learned)
-            });
-            Prior::of(rates, fallback, 50.0)
-        };
-        for (class, prior) in Class::ALL.into_iter().zip(&mut priors.keys) {
-            *prior = of_keys(None, class, FIRST);
-        }
-        for plan in plans.into_iter().take(64) {
-            let mut of_plan = [FIRST; CLASSES];
-            for (class, (prior, global)) in Class::ALL
-                .into_iter()
-                .zip(of_plan.iter_mut().zip(&priors.keys))
-            {
-                *prior = of_keys(Some(&plan), class, *global);
-            }
-            priors.plans.insert(plan, of_plan);
-        }
-        for (class, prior) in Class::ALL.into_iter().zip(&mut priors.places) {
-            let rates = self.places.iter().filter_map(|(_, place)| {
-                let learned = place.verdicts.of(class).learned();
-                (learned.1 >= 200.0).then_some(learned)
-            });
-            *prior = Prior::of(rates, FIRST, 50.0);
-        }
-        let rates = self.keys.iter().filter_map(|(_, key)| {
-            let learned = key.unknown_objects.learned();
-            (learned.1 >= 200.0).then_some(learned)
-        });
-        priors.objects = Prior::of(rates, Priors::default().objects, 50.0);
-        self.priors = priors;
-    }
 }
-
-use super::key::Key;
 
 fn residual(rule: Rule, subject: &Subject, found: &Residual, limit: f64, time: u64) -> Finding {
     let statement = format!(

@@ -5,7 +5,7 @@ use std::fs;
 use observer::awareness::Awareness;
 
 use super::population::Population;
-use super::traffic::{Credential, Request, Way};
+use super::request::{Credential, Request, Way};
 use super::wire::Wire;
 
 /// What came of it.

@@ -16,7 +16,7 @@ use observer_ebpf::track::ORIGIN;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::population::Population;
-use super::traffic::{Credential, Request, Way};
+use super::request::{Credential, Request, Way};
 
 /// The host, its pipeline and its awareness.
 pub struct Wire {
