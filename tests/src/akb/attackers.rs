@@ -39,10 +39,13 @@ impl Traffic<'_> {
             Class::HealthChecks => seconds as f64 / 10.0,
             _ => return,
         };
+        // There has to be something to repeat.
+        if label.class == Class::Replay && second <= label.from + 600 {
+            return;
+        }
         // The first one comes at the beginning.
-        let first =
-            !self.begun[index] && (label.class != Class::Replay || second > label.from + 600);
-        self.begun[index] |= first;
+        let first = !self.begun[index];
+        self.begun[index] = true;
         let mean = planned / seconds as f64 * TICK as f64;
         let more =
             Poisson::new(mean).map_or(0.0, |poisson| poisson.sample(&mut self.random)) as usize;

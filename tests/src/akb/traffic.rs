@@ -165,7 +165,8 @@ impl<'a> Traffic<'a> {
             Poisson::new(mean).map_or(0.0, |poisson| poisson.sample(&mut self.random)) as usize;
         for _ in 0..count {
             let request = self.request(number, client, second, &bent, active);
-            for (index, label) in &own {
+            // What a replay repeats is no part of it.
+            for (index, label) in own.iter().filter(|(_, label)| label.class != Class::Replay) {
                 self.note(*index, label, client, request.time);
             }
             requests.push(request);
