@@ -51,6 +51,7 @@ impl Awareness {
         for one in [who, cause] {
             self.alarm(one, class, seen.second);
         }
+        self.explain(cause, class);
         if let Some(subject) = self.explained(cause, class) {
             self.affect(who, class, &subject, seen.time);
             return;
@@ -61,6 +62,24 @@ impl Awareness {
         let subject = finding.subject.clone();
         self.raise(finding, seen.time);
         self.affect(who, class, &subject, seen.time);
+    }
+
+    /// What a cause has done so far is not held against what is wider than it: several keys one after the other are not everybody.
+    fn explain(&mut self, cause: Who, class: Class) {
+        if let Who::Key(key) = cause {
+            let errors = self
+                .keys
+                .get(key)
+                .and_then(|key| key.errors.get(class as usize));
+            for place in errors.map(|errors| errors.ranked()).unwrap_or_default() {
+                if let Some(place) = self.places.get_mut(place) {
+                    place.verdicts.explain(class);
+                }
+            }
+        }
+        if cause != Who::Host {
+            self.host.verdicts.explain(class);
+        }
     }
 
     /// The subject of an open incident that explains errors of this class and cause.

@@ -147,6 +147,13 @@ impl Sequence {
         self.scores != [0.0; 2]
     }
 
+    /// Begins anew: what came so far is explained.
+    pub fn explain(&mut self) {
+        if self.alarmed == 0 {
+            self.scores = [0.0; 2];
+        }
+    }
+
     /// Confirms an alarm at `now`, seconds since 1970: the baseline rests until [`Sequence::calm`].
     pub fn alarm(&mut self, now: u64) {
         self.alarmed = now.max(1);

@@ -92,6 +92,14 @@ impl Verdicts {
         }
     }
 
+    /// What came so far of a class is explained by somebody else's incident.
+    pub fn explain(&mut self, class: Class) {
+        if let Some(sequence) = self.classes.get_mut(class as usize) {
+            sequence.explain();
+            self.stirred &= !(class.bit() * u8::from(!sequence.is_stirred()));
+        }
+    }
+
     /// Whether no alarm of a class holds any more. `recent`: errors and exchanges of the trailing window.
     pub fn is_over(&mut self, class: Class, recent: (u32, u32), now: u64) -> bool {
         let Some(sequence) = self.classes.get_mut(class as usize) else {
@@ -160,6 +168,10 @@ mod tests {
                 == Class::Server.bit()
         });
         assert!(proven.is_some_and(|exchanges| exchanges < 12), "{proven:?}");
+        let mut explained = verdicts.clone();
+        explained.explain(Class::Server);
+        assert_eq!(explained.observe(None, ALL, 100, || [0.0; CLASSES]), 0);
+        assert!(!explained.of(Class::Server).is_stirred(), "begun anew");
         verdicts.alarm(Class::Server, 100);
         assert_eq!(verdicts.alarmed(), Class::Server.bit());
         assert!(!verdicts.is_over(Class::Server, (50, 100), 1_000));
