@@ -174,7 +174,9 @@ impl Awareness {
         let index = class as usize;
         let excess = |recent: &Recent, sequence: Option<&Sequence>| {
             let (hits, trials) = recent.of(class, time);
-            f64::from(hits) - sequence.map_or(0.0, Sequence::baseline) * f64::from(trials)
+            // What is believed of a route that is hardly known would hide all of its errors.
+            f64::from(hits)
+                - sequence.map_or(0.0, |sequence| sequence.learned().0) * f64::from(trials)
         };
         let all = excess(&self.host.recent, Some(self.host.verdicts.of(class)));
         let places = self
