@@ -214,7 +214,7 @@ struct Seen {
 /// Baselines, rules and incidents.
 #[derive(Debug)]
 pub struct Awareness {
-    registry: Arc<Registry>,
+    /// Plans of the accounts that have one.
     plans: HashMap<Arc<str>, Arc<str>>,
     keys: Keys,
     places: Table<Names, Place>,
@@ -251,9 +251,8 @@ struct Tails {
 
 impl Awareness {
     /// Nothing is known yet.
-    pub fn new(registry: Arc<Registry>) -> Self {
+    pub fn new(registry: &Registry) -> Self {
         let mut awareness = Self {
-            registry: Arc::clone(&registry),
             plans: HashMap::new(),
             keys: Keys::default(),
             places: Table::new(PLACES),
@@ -278,14 +277,13 @@ impl Awareness {
     }
 
     /// Takes a new registry, from the next exchange on.
-    pub fn reload(&mut self, registry: Arc<Registry>) {
+    pub fn reload(&mut self, registry: &Registry) {
         let accounts = registry.accounts().iter();
         self.plans = accounts
             .filter_map(|account| {
                 Some((Arc::clone(&account.id), Arc::clone(account.plan.as_ref()?)))
             })
             .collect();
-        self.registry = registry;
     }
 
     /// Takes one exchange. Legs between processes of this host, and what is not certain, are not judged.

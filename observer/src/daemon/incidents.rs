@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use super::cli::{self, IncidentFormat};
 use super::config::{self, Config};
@@ -202,7 +201,7 @@ pub fn posture(arguments: &cli::Posture) -> Result<bool, Failure> {
     let ledger = reading::ledger(&config)?;
     let failed = |error| Failure::input("ledger", error);
     let baselines = store::baselines(&ledger).map_err(failed)?;
-    let mut awareness = Awareness::new(Arc::clone(&rules::registry(&config)?));
+    let mut awareness = Awareness::new(&*rules::registry(&config)?);
     let now = reading::now();
     awareness.restore(baselines, Vec::new(), now);
     let view = awareness.view();

@@ -55,7 +55,7 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
     let mut tracking = Tracking::default();
     let mut host = CaptureHost::default();
     let mut tick = 0;
-    let mut awareness = Awareness::new(Arc::clone(pipeline.registry()));
+    let mut awareness = Awareness::new(pipeline.registry());
     for path in &arguments.captures {
         let mut counters = state.counters();
         let mut out = |call: Call| {

@@ -92,7 +92,7 @@ impl Wire {
         );
         Self {
             pipeline,
-            awareness: Awareness::new(registry),
+            awareness: Awareness::new(&registry),
             connections: HashMap::new(),
             calls: Vec::new(),
             exchanges: 0,

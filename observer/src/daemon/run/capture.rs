@@ -349,7 +349,7 @@ impl Capture {
             match self.orders.try_recv() {
                 Ok(Order::Reload(rules)) => {
                     let keys = rules.registry.keys().len();
-                    self.watch.reload(Arc::clone(&rules.registry));
+                    self.watch.reload(&rules.registry);
                     self.pipeline
                         .reload(rules.attributor, rules.registry, rules.routes);
                     tracing::info!("configuration and registry read again ({keys} keys)");

@@ -1,7 +1,6 @@
 //! Opening ledger, journal and pins at the start, and finding out what the process before left.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::super::config::Config;
 use super::super::failure::Failure;
@@ -119,8 +118,8 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
 
 impl Opened {
     /// Awareness, with what it knew before.
-    pub fn watch(&mut self, targets: &Targets, registry: &Arc<Registry>) -> Watch {
-        let mut awareness = Awareness::new(Arc::clone(registry));
+    pub fn watch(&mut self, targets: &Targets, registry: &Registry) -> Watch {
+        let mut awareness = Awareness::new(registry);
         let baselines = std::mem::take(&mut self.baselines);
         let incidents = std::mem::take(&mut self.incidents);
         awareness.restore(baselines, incidents, reading::now());

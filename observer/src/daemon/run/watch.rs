@@ -1,7 +1,6 @@
 //! Awareness in the running daemon: fed with every exchange, saved with the books, shown to exporters, told to whom it concerns.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::awareness::{Awareness, Incident};
@@ -59,7 +58,7 @@ impl Watch {
     }
 
     /// Takes a new registry.
-    pub fn reload(&mut self, registry: Arc<Registry>) {
+    pub fn reload(&mut self, registry: &Registry) {
         self.awareness.reload(registry);
     }
 
