@@ -9,6 +9,7 @@
 pub mod beta;
 mod book;
 mod cause;
+mod class;
 mod events;
 pub mod incident;
 mod key;
@@ -39,9 +40,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::Registry;
 use crate::identity::traits::hash;
-use crate::usage::window::Window;
 use crate::usage::{Call, Outcome, UNREGISTERED, Vantage};
 use book::Book;
+use cause::Who;
+use class::{ByClass, CLASSES, Class, Recent};
 pub use incident::{Evidence, Finding, Incident, Kind, State, Subject};
 use key::{Key, Keys};
 use novelty::Shares;
@@ -66,101 +68,10 @@ const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60;
 /// Seconds between looks at what may be over.
 const LOOK: u64 = 10;
+/// Mean absolute deviations in a standard deviation of a Gaussian.
+const GAUSSIAN: f32 = 1.2533;
 /// Key-days between false alarms of one sequence: the budget of a family is shared by four classes and two rates each.
 const KEY_DAYS: f64 = 4_000.0 * 8.0;
-
-/// Classes of errors.
-const CLASSES: usize = 4;
-
-/// What kind of error an exchange is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-enum Class {
-    /// 4xx but 401, 403 and 429, and what is malformed.
-    Client,
-    /// 401 and 403.
-    Auth,
-    /// 429.
-    Limited,
-    /// 5xx, and no response that the server could have given.
-    Server,
-}
-
-impl Class {
-    const ALL: [Self; CLASSES] = [Self::Client, Self::Auth, Self::Limited, Self::Server];
-
-    fn of(outcome: Outcome) -> Option<Self> {
-        match outcome {
-            Outcome::Ok | Outcome::Redirect | Outcome::ClientAbort => None,
-            Outcome::AuthMissing | Outcome::AuthRejected | Outcome::Forbidden => Some(Self::Auth),
-            Outcome::RateLimited => Some(Self::Limited),
-            Outcome::NotFound
-            | Outcome::MethodNotAllowed
-            | Outcome::ClientError
-            | Outcome::Malformed => Some(Self::Client),
-            Outcome::ServerError | Outcome::NoResponse | Outcome::ServerReset => Some(Self::Server),
-        }
-    }
-
-    const fn bit(self) -> u8 {
-        1 << self as u8
-    }
-
-    fn rule(self) -> Rule {
-        match self {
-            Self::Client => Rule::ErrorRate,
-            Self::Auth => Rule::AuthFailures,
-            Self::Limited => Rule::RateLimitPressure,
-            Self::Server => Rule::ProviderErrors,
-        }
-    }
-
-    /// In a sentence.
-    fn words(self) -> &'static str {
-        match self {
-            Self::Client => "4xx",
-            Self::Auth => "401/403",
-            Self::Limited => "429",
-            Self::Server => "5xx or no response",
-        }
-    }
-}
-
-/// Requests, and errors of each class, of the last five minutes.
-#[derive(Clone, Debug)]
-struct Recent(Window<5, 10>);
-
-impl Default for Recent {
-    fn default() -> Self {
-        Self(Window::new(30 * SECOND))
-    }
-}
-
-impl Recent {
-    #[inline]
-    fn add(&mut self, class: Option<Class>, time: u64) {
-        let mut counts = [1, 0, 0, 0, 0];
-        if let Some(count) = class.and_then(|class| counts.get_mut(class as usize + 1)) {
-            *count = 1;
-        }
-        self.0.add(time, counts);
-    }
-
-    /// Requests at `time`.
-    fn requests(&self, time: u64) -> u64 {
-        let [requests, ..] = self.0.sums(time);
-        requests
-    }
-
-    /// Errors of a class and requests at `time`.
-    fn of(&self, class: Class, time: u64) -> (u32, u32) {
-        let sums = self.0.sums(time);
-        let of = |index: usize| {
-            sums.get(index)
-                .map_or(0, |sum| u32::try_from(*sum).unwrap_or(u32::MAX))
-        };
-        (of(class as usize + 1), of(0))
-    }
-}
 
 /// Two names as a key of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -182,8 +93,8 @@ struct Host {
     verdicts: Verdicts,
     recent: Recent,
     /// Whose errors they were, and on which routes, by class.
-    keys: [Shares; CLASSES],
-    places: [Shares; CLASSES],
+    keys: ByClass<Shares>,
+    places: ByClass<Shares>,
     exchanges: u64,
     born: u64,
     volume: Volume,
@@ -223,7 +134,7 @@ pub struct Awareness {
     /// What a rule said lately, and when (seconds since 1970): it need not say so for every exchange.
     said: HashMap<(Rule, u64), u64>,
     /// Sequences with an alarm that holds.
-    alarmed: HashSet<(cause::Who, Class)>,
+    alarmed: HashSet<(Who, Class)>,
     /// Networks that an incident is about, and since when (nanoseconds since 1970).
     blamed: HashMap<u32, u64>,
     host: Host,
@@ -382,7 +293,7 @@ impl Awareness {
             .enter(names, place, |place| place.last)
             .unwrap_or(0);
         if let Some(place) = self.places.get_mut(number) {
-            place.settle(&self.priors.places, minute, KEY_DAYS);
+            place.settle(&self.priors.places, minute);
         }
         number
     }
@@ -420,12 +331,11 @@ impl Awareness {
             plan,
             seen.minute,
         );
-        let priors = key
-            .plan
-            .as_ref()
-            .and_then(|plan| self.priors.plans.get(plan))
-            .unwrap_or(&self.priors.keys);
-        key.settle(priors, self.priors.objects, seen.minute, KEY_DAYS);
+        key.settle(
+            self.priors.of(key.plan.as_ref()),
+            self.priors.objects,
+            seen.minute,
+        );
         let names = Names(Arc::clone(&call.consumer), id);
         self.keys.enter(names, key)
     }
@@ -497,39 +407,36 @@ impl Awareness {
         } else {
             Class::Server.bit()
         };
-        let mut nulls = [0.0; CLASSES];
-        let mut proven = [(None, 0); 3];
-        let [of_key, of_place, of_host] = &mut proven;
         // A key that was never accepted from there is blamed for nothing: whoever bears its name may be anybody.
         let bearer = seen.key.filter(|_| seen.verified);
-        if let Some((number, key)) =
-            bearer.and_then(|number| Some((number, self.keys.get_mut(number)?)))
-        {
+        let mut of_key = 0;
+        if let Some(key) = bearer.and_then(|number| self.keys.get_mut(number)) {
             key.recent.add(class, seen.time);
-            let bits = key
+            of_key = key
                 .verdicts
                 .observe(class, counted, seen.time, || [0.0; CLASSES]);
-            *of_key = (Some(cause::Who::Key(number)), bits);
-            if let Some(shares) = class.and_then(|class| key.errors.get_mut(class as usize)) {
-                shares.add(seen.place, seen.second);
+            if let Some(class) = class {
+                key.errors.of_mut(class).add(seen.place, seen.second);
             }
             // What a caller is blamed for already says nothing of anybody else.
             counted &= !key.verdicts.alarmed();
-            // Callers differ in what is usual for them, and which of them call changes with the hour.
-            nulls = key.verdicts.nulls();
-            nulls[Class::Server as usize] = 0.0;
         }
+        let keys = &self.keys;
+        let habits = || {
+            let key = bearer.and_then(|number| keys.get(number));
+            key.map_or([0.0; CLASSES], |key| key.verdicts.habits())
+        };
+        let mut of_place = 0;
         if let Some(place) = self.places.get_mut(seen.place) {
             place.changed = true;
             place.last = seen.minute;
             place.exchanges += 1;
             place.recent.add(class, seen.time);
-            let bits = place.verdicts.observe(class, counted, seen.time, || nulls);
-            *of_place = (Some(cause::Who::Place(seen.place)), bits);
+            of_place = place.verdicts.observe(class, counted, seen.time, habits);
             if let Some(key) = bearer {
                 place.callers.add(key, seen.second);
-                if let Some(shares) = class.and_then(|class| place.errors.get_mut(class as usize)) {
-                    shares.add(key, seen.second);
+                if let Some(class) = class {
+                    place.errors.of_mut(class).add(key, seen.second);
                 }
             }
             if seen.success && call.status != Some(101) {
@@ -541,27 +448,51 @@ impl Awareness {
         host.exchanges += 1;
         host.requests += 1;
         host.recent.add(class, seen.time);
-        let bits = host.verdicts.observe(class, counted, seen.time, || nulls);
-        *of_host = (Some(cause::Who::Host), bits);
+        let of_host = host.verdicts.observe(class, counted, seen.time, habits);
         if let Some(class) = class {
-            if let (Some(shares), Some(key)) = (host.keys.get_mut(class as usize), bearer) {
-                shares.add(key, seen.second);
+            if let Some(key) = bearer {
+                host.keys.of_mut(class).add(key, seen.second);
             }
-            if let Some(shares) = host.places.get_mut(class as usize) {
-                shares.add(seen.place, seen.second);
-            }
+            host.places.of_mut(class).add(seen.place, seen.second);
         }
-        for (who, bits) in proven.into_iter().filter(|(_, bits)| *bits != 0) {
-            for class in Class::ALL
-                .into_iter()
-                .filter(|class| bits & class.bit() != 0)
-            {
+        let proven = [
+            (bearer.map(Who::Key), of_key),
+            (Some(Who::Place(seen.place)), of_place),
+            (Some(Who::Host), of_host),
+        ];
+        for (who, bits) in proven {
+            for class in Class::of_bits(bits) {
                 if let Some(who) = who {
                     self.proven(who, class, seen);
                 }
             }
         }
     }
+}
+
+/// Requests a day of what was first seen at `born`, minutes since 1970, as far as they tell.
+fn per_day(exchanges: u64, born: u64, minute: u64) -> f64 {
+    exchanges as f64 / minute.saturating_sub(born).max(10) as f64 * 1_440.0
+}
+
+/// Exchanges between false alarms of a test of so many exchanges a day.
+fn odds(per_day: f64) -> f64 {
+    per_day.max(100.0) * KEY_DAYS
+}
+
+/// How often something was the case in a row, with this time.
+fn in_a_row(before: u8, again: bool) -> u8 {
+    if again { before.saturating_add(1) } else { 0 }
+}
+
+/// Adds to a list of the latest few; the oldest makes room.
+fn keep_latest<T>(latest: &mut Vec<T>, most: usize, one: T) {
+    if latest.len() >= most {
+        latest.remove(0);
+    } else if latest.is_empty() {
+        latest.reserve_exact(most);
+    }
+    latest.push(one);
 }
 
 /// The network of a client as a number: /24 of IPv4, /48 of IPv6.

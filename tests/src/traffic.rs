@@ -60,20 +60,6 @@ pub fn wrk(
     Process::start(&mut command)
 }
 
-/// Numbers that look random and are the same in every run (xorshift, Marsaglia 2003). The seed is not zero.
-#[derive(Debug)]
-pub struct Numbers(pub u64);
-
-impl Numbers {
-    /// The next one, below a bound.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
 /// A connection that is kept, from one namespace to another.
 #[derive(Debug)]
 pub struct Connection(BufReader<TcpStream>);

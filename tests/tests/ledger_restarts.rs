@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use aya::programs::{SchedClassifier, TcAttachType};
 use observer_tests::daemon::{Daemon, Setup};
+use observer_tests::frames::Random;
 use observer_tests::namespace::{INTERFACE, Link};
 use observer_tests::nginx::Nginx;
 use observer_tests::process::{run, wait_for};
 use observer_tests::require::{binary, require};
 use observer_tests::tally;
-use observer_tests::traffic::{Numbers, load, load_while};
+use observer_tests::traffic::{load, load_while};
 use rustix::process::Signal;
 
 const SERVER: &str = "10.77.0.1:80";
@@ -259,13 +260,13 @@ fn killed_at_any_moment() {
     exact_after(
         &Setup::new("ring_bytes = \"256MiB\"", ""),
         |setup, link, mut daemon| {
-            let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+            let mut numbers = Random(0);
             for round in 0..50 {
                 // Now and then long enough for a journal and a batch.
                 let longest = if round % 5 == 0 { 2_000 } else { 300 };
-                thread::sleep(Duration::from_millis(numbers.below(longest)));
+                thread::sleep(Duration::from_millis(numbers.below(longest) as u64));
                 daemon.process.kill();
-                thread::sleep(Duration::from_millis(numbers.below(100)));
+                thread::sleep(Duration::from_millis(numbers.below(100) as u64));
                 daemon = setup.launch(&link.server, &binary());
                 // Every other one may be killed while it starts.
                 if round % 2 == 0 {

@@ -7,11 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use observer_tests::daemon::{KEYS, Setup};
+use observer_tests::frames::Random;
 use observer_tests::namespace::Link;
 use observer_tests::nginx::Nginx;
 use observer_tests::process::wait_for;
 use observer_tests::require::require;
-use observer_tests::traffic::{Connection, Numbers};
+use observer_tests::traffic::Connection;
 use serde_json::Value;
 
 const SERVER: &str = "10.77.0.1:80";
@@ -27,7 +28,7 @@ const CALM: [&str; 3] = ["calm_one_5f0c7712abed", "calm_two_0c1d", "calm_three_7
 /// Of a thousand requests, how many fail, of whom, and how.
 #[derive(Clone, Copy)]
 struct Failures {
-    often: u64,
+    often: usize,
     route: Option<&'static str>,
     status: u64,
 }
@@ -41,11 +42,11 @@ const USUAL: Failures = Failures {
 
 /// Keeps asking with one key, ten times a second, until it is told to stop.
 fn ask(link: &Link, seed: u64, key: &str, stop: &AtomicBool, failures: impl Fn() -> Failures) {
-    let mut numbers = Numbers(seed);
+    let mut numbers = Random(seed);
     let mut connection = Connection::open(&link.client, SERVER);
     let mut next = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        let route = ROUTES[numbers.below(3) as usize];
+        let route = ROUTES[numbers.below(3)];
         let fail = failures();
         let here = fail.route.is_none_or(|only| only == route);
         let wanted = if here && numbers.below(1_000) < fail.often {

@@ -25,8 +25,9 @@ pub struct Book {
     open: HashMap<(Rule, Subject), Incident>,
     closed: VecDeque<Incident>,
     changes: VecDeque<Incident>,
-    /// Open ones of which more is known than was told or kept, and whether it is more than a later end.
+    /// Open ones of which more is known than was told or kept.
     grown: HashSet<(Rule, Subject)>,
+    /// Whether that is a name, and not only that they went on.
     named: bool,
     /// What nobody wants to hear of, until when (nanoseconds since 1970).
     suppressed: HashMap<(Rule, Subject), u64>,

@@ -4,8 +4,10 @@
 //! time, it is the route's; if most of a route's errors are one key's and the others fare as ever, it is the key's.
 
 use super::incident::{Evidence, Finding, Kind, Subject};
+use super::novelty::Shares;
 use super::rules::{Rule, Severity};
 use super::sequence::{Proof, Sequence};
+use super::verdicts::Verdicts;
 use super::{Awareness, Class, Recent, SECOND, Seen};
 
 /// Whose sequence gave the proof, or whose fault it is.
@@ -44,7 +46,10 @@ enum Others {
 impl Awareness {
     /// Finds out whose fault a proof speaks of, and tells.
     pub(super) fn proven(&mut self, who: Who, class: Class, seen: &Seen) {
-        let Some(proof) = self.sequence(who, class).map(|sequence| sequence.proof()) else {
+        let Some(proof) = self
+            .verdicts(who)
+            .map(|verdicts| verdicts.of(class).proof())
+        else {
             return;
         };
         let cause = self.cause(who, class, seen.time);
@@ -67,11 +72,8 @@ impl Awareness {
     /// What a cause has done so far is not held against what is wider than it: several keys one after the other are not everybody.
     fn explain(&mut self, cause: Who, class: Class) {
         if let Who::Key(key) = cause {
-            let errors = self
-                .keys
-                .get(key)
-                .and_then(|key| key.errors.get(class as usize));
-            for place in errors.map(|errors| errors.ranked()).unwrap_or_default() {
+            let errors = self.keys.get(key).map(|key| key.errors.of(class).ranked());
+            for place in errors.unwrap_or_default() {
                 if let Some(place) = self.places.get_mut(place) {
                     place.verdicts.explain(class);
                 }
@@ -87,7 +89,7 @@ impl Awareness {
         let rule = class.rule();
         let mut wider = vec![Subject::named(Kind::Host, HOST)];
         if let Who::Key(key) = cause
-            && let Some((place, share)) = self.keys.get(key)?.errors.get(class as usize)?.top()
+            && let Some((place, share)) = self.keys.get(key)?.errors.of(class).top()
             && share >= MOST
         {
             wider.push(self.subject(Who::Place(place))?);
@@ -99,21 +101,16 @@ impl Awareness {
     }
 
     fn affect(&mut self, who: Who, class: Class, subject: &Subject, now: u64) {
-        let mut numbers = Vec::new();
-        match who {
-            Who::Key(key) => numbers.push(key),
+        let numbers = match who {
+            Who::Key(key) => vec![key],
             Who::Place(place) => {
-                let errors = self
-                    .places
-                    .get(place)
-                    .and_then(|place| place.errors.get(class as usize));
-                numbers.extend(errors.map(|errors| errors.ranked()).unwrap_or_default());
+                let place = self.places.get(place);
+                place
+                    .map(|place| place.errors.of(class).ranked())
+                    .unwrap_or_default()
             }
-            Who::Host => {
-                let errors = self.host.keys.get(class as usize);
-                numbers.extend(errors.map(|errors| errors.ranked()).unwrap_or_default());
-            }
-        }
+            Who::Host => self.host.keys.of(class).ranked(),
+        };
         for number in numbers {
             if let Some(key) = self.keys.get(number) {
                 let consumer = key.consumer.clone();
@@ -124,10 +121,9 @@ impl Awareness {
 
     /// Whose fault it is.
     fn cause(&self, who: Who, class: Class, time: u64) -> Who {
-        let index = class as usize;
         match who {
             Who::Key(key) => {
-                let errors = self.keys.get(key).and_then(|key| key.errors.get(index));
+                let errors = self.keys.get(key).map(|key| key.errors.of(class));
                 let Some((place, share)) = errors.and_then(|errors| errors.top()) else {
                     return who;
                 };
@@ -148,10 +144,7 @@ impl Awareness {
                 }
             }
             Who::Place(place) => {
-                let errors = self
-                    .places
-                    .get(place)
-                    .and_then(|place| place.errors.get(index));
+                let errors = self.places.get(place).map(|place| place.errors.of(class));
                 match errors.and_then(|errors| errors.top()) {
                     Some((key, share)) if share >= MOST => self.cause(Who::Key(key), class, time),
                     _ if self.host_is_suspicious(class) => match self.where_most_fails(class, time)
@@ -162,7 +155,7 @@ impl Awareness {
                     _ => who,
                 }
             }
-            Who::Host => match self.host.keys.get(index).and_then(|errors| errors.top()) {
+            Who::Host => match self.host.keys.of(class).top() {
                 Some((key, share)) if share >= MOST => self.cause(Who::Key(key), class, time),
                 _ => self.where_most_fails(class, time),
             },
@@ -171,75 +164,54 @@ impl Awareness {
 
     /// The route that most of the excess is of, or everything.
     fn where_most_fails(&self, class: Class, time: u64) -> Who {
-        let index = class as usize;
-        let excess = |recent: &Recent, sequence: Option<&Sequence>| {
+        let excess = |recent: &Recent, verdicts: &Verdicts| {
             let (hits, trials) = recent.of(class, time);
             // What is believed of a route that is hardly known would hide all of its errors.
-            f64::from(hits)
-                - sequence.map_or(0.0, |sequence| sequence.learned().0) * f64::from(trials)
+            f64::from(hits) - verdicts.of(class).learned().0 * f64::from(trials)
         };
-        let all = excess(&self.host.recent, Some(self.host.verdicts.of(class)));
-        let places = self
-            .host
-            .places
-            .get(index)
-            .map(|places| places.ranked())
-            .unwrap_or_default();
-        let most = places.into_iter().find(|number| {
+        let most = MOST_OF_EXCESS * excess(&self.host.recent, &self.host.verdicts);
+        let places = self.host.places.of(class).ranked();
+        let place = places.into_iter().find(|number| {
             let place = self.places.get(*number);
-            place.is_some_and(|place| {
-                excess(&place.recent, Some(place.verdicts.of(class))) >= MOST_OF_EXCESS * all
-            })
+            place.is_some_and(|place| excess(&place.recent, &place.verdicts) >= most)
         });
-        most.map_or(Who::Host, Who::Place)
+        place.map_or(Who::Host, Who::Place)
     }
 
     /// Whether errors are more than usual in all traffic together.
     fn host_is_suspicious(&self, class: Class) -> bool {
-        let sequence = Some(self.host.verdicts.of(class));
-        sequence.is_some_and(|sequence| sequence.is_alarmed() || sequence.level() >= 0.5)
+        let sequence = self.host.verdicts.of(class);
+        sequence.is_alarmed() || sequence.level() >= 0.5
     }
 
     /// How everybody else fares on a route.
     fn others(&self, key: u32, place: u32, class: Class, time: u64) -> Others {
-        let index = class as usize;
         let Some(place) = self.places.get(place) else {
             return Others::Few;
         };
-        let Some((errors, sequence)) = place.errors.get(index).zip(Some(place.verdicts.of(class)))
-        else {
-            return Others::Few;
-        };
+        let errors = place.errors.of(class);
         let (hits, trials) = place.recent.of(class, time);
         let hits = f64::from(hits) * (1.0 - errors.share(key));
         let trials = f64::from(trials) * (1.0 - place.callers.share(key));
-        let different = errors.different(0.9, time / SECOND).saturating_sub(1);
-        fare(hits, trials, sequence.baseline(), different)
+        fare(hits, trials, place.verdicts.of(class), errors, time)
     }
 
     /// How everybody else fares anywhere.
     fn others_at_large(&self, key: u32, class: Class, time: u64) -> Others {
-        let index = class as usize;
-        let Some((errors, sequence)) = self
-            .host
-            .keys
-            .get(index)
-            .zip(Some(self.host.verdicts.of(class)))
-        else {
-            return Others::Few;
-        };
+        let host = &self.host;
         let own = self
             .keys
             .get(key)
             .map_or((0, 0), |key| key.recent.of(class, time));
-        let (hits, trials) = self.host.recent.of(class, time);
+        let (hits, trials) = host.recent.of(class, time);
         let hits = f64::from(hits.saturating_sub(own.0));
         let trials = f64::from(trials.saturating_sub(own.1));
         fare(
             hits,
             trials,
-            sequence.baseline(),
-            errors.different(0.9, time / SECOND).saturating_sub(1),
+            host.verdicts.of(class),
+            host.keys.of(class),
+            time,
         )
     }
 
@@ -265,11 +237,10 @@ impl Awareness {
             until: time,
             ..Evidence::default()
         };
-        let index = class as usize;
         let routes = match cause {
-            Who::Key(key) => self.keys.get(key)?.errors.get(index)?.ranked(),
+            Who::Key(key) => self.keys.get(key)?.errors.of(class).ranked(),
             Who::Place(place) => vec![place],
-            Who::Host => self.host.places.get(index)?.ranked(),
+            Who::Host => self.host.places.of(class).ranked(),
         };
         for place in routes {
             if let Some(Subject { id, .. }) = self.subject(Who::Place(place)) {
@@ -301,23 +272,20 @@ impl Awareness {
             _ => rule.severity(),
         };
         Some(Finding {
-            rule,
             severity,
-            subject,
-            statement,
-            evidence,
-            confidence: 1.0 - (-proof.ratio).exp(),
+            ..Finding::new(
+                rule,
+                subject,
+                statement,
+                evidence,
+                1.0 - (-proof.ratio).exp(),
+            )
         })
     }
 
     /// Notes that a sequence has an alarm at `now`, seconds since 1970.
     pub(super) fn alarm(&mut self, who: Who, class: Class, now: u64) {
-        let verdicts = match who {
-            Who::Key(key) => self.keys.get_mut(key).map(|key| &mut key.verdicts),
-            Who::Place(place) => self.places.get_mut(place).map(|place| &mut place.verdicts),
-            Who::Host => Some(&mut self.host.verdicts),
-        };
-        if let Some(verdicts) = verdicts {
+        if let Some((verdicts, _)) = self.watched_mut(who) {
             verdicts.alarm(class, now);
             self.alarmed.insert((who, class));
         }
@@ -326,41 +294,21 @@ impl Awareness {
     /// Ends alarms of what is usual again.
     pub(super) fn calm(&mut self, now: u64) {
         let time = now * SECOND;
-        let (mut over, mut on) = (Vec::new(), Vec::new());
-        for (who, class) in &self.alarmed {
-            let (verdicts, recent) = match who {
-                Who::Key(key) => {
-                    let Some(key) = self.keys.get_mut(*key) else {
-                        continue;
-                    };
-                    (&mut key.verdicts, &key.recent)
-                }
-                Who::Place(place) => {
-                    let Some(place) = self.places.get_mut(*place) else {
-                        continue;
-                    };
-                    (&mut place.verdicts, &place.recent)
-                }
-                Who::Host => (&mut self.host.verdicts, &self.host.recent),
-            };
-            // A number that another was given since has no alarm.
-            if verdicts.is_over(*class, recent.of(*class, time), now) {
-                over.push((*who, *class));
-            } else {
-                on.push((*who, *class));
-            }
-        }
-        for (who, class) in on {
-            if let Some(subject) = self.subject(who) {
-                self.book.goes_on(class.rule(), &subject, time);
-            }
-        }
+        let mut alarmed: Vec<_> = self.alarmed.iter().copied().collect();
         // In an order of their own: what a replay shows does not change from run to run.
-        over.sort_unstable();
-        for (who, class) in over {
-            self.alarmed.remove(&(who, class));
-            if let Some(subject) = self.subject(who) {
-                self.book.settle(class.rule(), &subject);
+        alarmed.sort_unstable();
+        for (who, class) in alarmed {
+            // A number that another was given since has no alarm.
+            let over = self.watched_mut(who).is_none_or(|(verdicts, recent)| {
+                verdicts.is_over(class, recent.of(class, time), now)
+            });
+            if over {
+                self.alarmed.remove(&(who, class));
+            }
+            match self.subject(who) {
+                Some(subject) if over => self.book.settle(class.rule(), &subject),
+                Some(subject) => self.book.goes_on(class.rule(), &subject, time),
+                None => {}
             }
         }
     }
@@ -376,21 +324,36 @@ impl Awareness {
         })
     }
 
-    fn sequence(&self, who: Who, class: Class) -> Option<&Sequence> {
-        let verdicts = match who {
+    fn verdicts(&self, who: Who) -> Option<&Verdicts> {
+        Some(match who {
             Who::Key(key) => &self.keys.get(key)?.verdicts,
             Who::Place(place) => &self.places.get(place)?.verdicts,
             Who::Host => &self.host.verdicts,
-        };
-        Some(verdicts.of(class))
+        })
+    }
+
+    fn watched_mut(&mut self, who: Who) -> Option<(&mut Verdicts, &Recent)> {
+        Some(match who {
+            Who::Key(key) => {
+                let key = self.keys.get_mut(key)?;
+                (&mut key.verdicts, &key.recent)
+            }
+            Who::Place(place) => {
+                let place = self.places.get_mut(place)?;
+                (&mut place.verdicts, &place.recent)
+            }
+            Who::Host => (&mut self.host.verdicts, &self.host.recent),
+        })
     }
 }
 
 /// The name of everything here.
 pub(super) const HOST: &str = "this host";
 
-fn fare(hits: f64, trials: f64, baseline: f64, different: usize) -> Others {
-    if hits >= ERRORS && different >= OTHERS && hits > 3.0 * baseline * trials + 3.0 {
+/// How those fare who had so many errors in so many requests, one suspect not counted; `errors`: whose they were, with it.
+fn fare(hits: f64, trials: f64, usual: &Sequence, errors: &Shares, time: u64) -> Others {
+    let different = errors.different(0.9, time / SECOND).saturating_sub(1);
+    if hits >= ERRORS && different >= OTHERS && hits > 3.0 * usual.baseline() * trials + 3.0 {
         Others::Affected
     } else if trials >= ENOUGH {
         Others::Fine

@@ -1,6 +1,6 @@
 //! Rules that one exchange can break, alone or as the last of a few within minutes.
 
-use super::cause::percent;
+use super::cause::{Who, percent, span};
 use super::incident::{Evidence, Finding, Kind, Subject, network};
 use super::rules::{Rule, Severity};
 use super::{Awareness, SIGNATURES, Seen};
@@ -129,7 +129,7 @@ impl Awareness {
         for (applies, rule, words) in signs {
             if applies
                 && self.is_news(rule, u64::from(number), seen)
-                && let Some(subject) = self.keys.get(number).map(|key| key.subject())
+                && let Some(subject) = self.subject(Who::Key(number))
             {
                 self.tell(rule, subject, words(), call, seen);
             }
@@ -158,10 +158,11 @@ impl Awareness {
             rule => rule.severity(),
         };
         let statement = format!("{}: {words}", subject.words());
-        self.raise(
-            event(rule, severity, subject, statement, call, seen),
-            seen.time,
-        );
+        let finding = Finding {
+            severity,
+            ..event(rule, subject, statement, call, seen)
+        };
+        self.raise(finding, seen.time);
     }
 
     /// A signature that is good for one request.
@@ -177,11 +178,7 @@ impl Awareness {
             if (network == seen.network && late <= RETRIES) || !seen.success {
                 return;
             }
-            let Some(subject) = seen
-                .key
-                .and_then(|key| self.keys.get(key))
-                .map(|key| key.subject())
-            else {
+            let Some(subject) = seen.key.and_then(|key| self.subject(Who::Key(key))) else {
                 return;
             };
             let from = if network == seen.network {
@@ -194,10 +191,7 @@ impl Awareness {
                 subject.words()
             );
             let rule = Rule::ReplayedSignature;
-            self.raise(
-                event(rule, rule.severity(), subject, statement, call, seen),
-                seen.time,
-            );
+            self.raise(event(rule, subject, statement, call, seen), seen.time);
             return;
         }
         if young.len() >= SIGNATURES {
@@ -225,7 +219,7 @@ impl Awareness {
             access.keyed
         );
         let rule = Rule::UnkeyedSuccess;
-        let mut finding = event(rule, rule.severity(), subject, statement, call, seen);
+        let mut finding = event(rule, subject, statement, call, seen);
         finding.evidence.seen = access.unkeyed as f64;
         finding.evidence.of = all as f64;
         self.raise(finding, seen.time);
@@ -261,46 +255,38 @@ impl Awareness {
         }
         let subject = key.subject();
         let proof = key.unknown_objects.proof();
-        let route = Subject::route(&call.api, &call.route);
-        let statement = if sequential {
-            format!(
+        let (statement, hits, trials, since) = if sequential {
+            let statement = format!(
                 "{}: asked for {} objects of {} one after the other, {} of them next to the one before, {} never before, {} refused, over {}",
                 subject.words(),
                 walk.objects,
-                route.words(),
+                Subject::route(&call.api, &call.route).words(),
                 walk.near,
                 walk.new,
                 walk.refused,
-                super::cause::span(seen.time.saturating_sub(walk.since))
-            )
+                span(seen.time.saturating_sub(walk.since))
+            );
+            (statement, walk.near, walk.objects, walk.since)
         } else {
-            format!(
+            let run = proof.run;
+            let statement = format!(
                 "{}: {} of {} objects asked for were new to it; baseline {}; log-likelihood ratio {:.1} > {:.1}",
                 subject.words(),
-                proof.run.hits,
-                proof.run.trials,
+                run.hits,
+                run.trials,
                 percent(proof.baseline),
                 proof.ratio,
                 proof.limit
-            )
+            );
+            (statement, run.hits, run.trials, run.since)
         };
         let rule = Rule::ObjectEnumeration;
-        let mut finding = event(rule, rule.severity(), subject, statement, call, seen);
-        let (of, count) = if sequential {
-            (walk.near, walk.objects)
-        } else {
-            (proof.run.hits, proof.run.trials)
-        };
-        finding.evidence.seen = f64::from(of);
-        finding.evidence.of = f64::from(count);
-        finding.evidence.baseline = proof.baseline;
-        finding.evidence.score = proof.ratio;
-        finding.evidence.limit = proof.limit;
-        finding.evidence.since = if sequential {
-            walk.since
-        } else {
-            proof.run.since
-        };
+        let mut finding = event(rule, subject, statement, call, seen);
+        let evidence = &mut finding.evidence;
+        (evidence.seen, evidence.of) = (f64::from(hits), f64::from(trials));
+        (evidence.score, evidence.limit) = (proof.ratio, proof.limit);
+        evidence.baseline = proof.baseline;
+        evidence.since = since;
         if !self.leaked(seen.key, "goes through objects", &finding, seen.time) {
             self.raise(finding, seen.time);
         }
@@ -320,20 +306,19 @@ impl Awareness {
         );
         let rule = Rule::KeySharing;
         self.book.settle(Rule::NewNetwork, &subject);
-        let finding = Finding {
+        let finding = Finding::new(
             rule,
-            severity: rule.severity(),
             subject,
             statement,
-            evidence: Evidence {
+            Evidence {
                 seen: networks as f64,
                 baseline: usual,
                 since: seen.time,
                 until: seen.time,
                 ..Evidence::default()
             },
-            confidence: 0.9,
-        };
+            0.9,
+        );
         self.raise(finding, seen.time);
     }
 }
@@ -341,7 +326,6 @@ impl Awareness {
 /// What one exchange shows.
 pub(super) fn event(
     rule: Rule,
-    severity: Severity,
     subject: Subject,
     statement: String,
     call: &Call,
@@ -362,14 +346,7 @@ pub(super) fn event(
     if seen.verified {
         Evidence::name(&mut evidence.consumers, &call.consumer);
     }
-    Finding {
-        rule,
-        severity,
-        subject,
-        statement,
-        evidence,
-        confidence: 1.0,
-    }
+    Finding::new(rule, subject, statement, evidence, 1.0)
 }
 
 /// Whether both ends are in one site's own networks (RFC 1918, RFC 4193, link-local).

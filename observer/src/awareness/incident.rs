@@ -135,6 +135,26 @@ pub struct Finding {
     pub confidence: f64,
 }
 
+impl Finding {
+    /// What a rule says, as bad as it usually is.
+    pub fn new(
+        rule: Rule,
+        subject: Subject,
+        statement: String,
+        evidence: Evidence,
+        confidence: f64,
+    ) -> Self {
+        Self {
+            rule,
+            severity: rule.severity(),
+            subject,
+            statement,
+            evidence,
+            confidence,
+        }
+    }
+}
+
 impl Subject {
     /// A registered key by its consumer and id; without id, the consumer.
     pub fn key(consumer: &Arc<str>, key: Option<&str>) -> Self {

@@ -11,7 +11,7 @@ use super::key::Key;
 use super::place::Place;
 use super::verdicts::Verdicts;
 use super::volume::Volume;
-use super::{Awareness, Class, KEY_DAYS, Names, Tails};
+use super::{Awareness, Class, Names, NamesRef, Tails};
 use crate::usage::batch::BaselineRow;
 
 /// The form of the rows.
@@ -102,41 +102,30 @@ impl Awareness {
         self.minute = now / 60;
         let minute = self.minute;
         for (_, key) in self.keys.iter_mut() {
-            key.settle(&self.priors.keys, self.priors.objects, minute, KEY_DAYS);
+            key.settle(&self.priors.keys, self.priors.objects, minute);
         }
         for (_, place) in self.places.iter_mut() {
-            place.settle(&self.priors.places, minute, KEY_DAYS);
+            place.settle(&self.priors.places, minute);
         }
     }
 
     fn restore_alarms(&mut self) {
-        let held = |verdicts: &mut Verdicts| {
-            verdicts.restored();
-            let alarmed = verdicts.alarmed();
-            let held = Class::ALL
-                .into_iter()
-                .filter(move |class| alarmed & class.bit() != 0);
-            held.collect::<Vec<_>>()
-        };
         let keys = self.keys.iter_mut();
-        let keys = keys.map(|(number, key)| (Who::Key(number), held(&mut key.verdicts)));
+        let keys = keys.map(|(number, key)| (Who::Key(number), &mut key.verdicts));
         let places = self.places.iter_mut();
-        let places = places.map(|(number, place)| (Who::Place(number), held(&mut place.verdicts)));
-        let host = std::iter::once((Who::Host, held(&mut self.host.verdicts)));
-        let all = keys.chain(places).chain(host);
-        self.alarmed = all
-            .flat_map(|(who, classes)| classes.into_iter().map(move |class| (who, class)))
-            .collect();
+        let places = places.map(|(number, place)| (Who::Place(number), &mut place.verdicts));
+        let host = std::iter::once((Who::Host, &mut self.host.verdicts));
+        for (who, verdicts) in keys.chain(places).chain(host) {
+            verdicts.restored();
+            let classes = Class::of_bits(verdicts.alarmed());
+            self.alarmed.extend(classes.map(|class| (who, class)));
+        }
     }
 
     fn restore_key(&mut self, state: &[u8]) {
         if let Ok(key) = postcard::from_bytes::<Key>(state) {
             let names = Names(Arc::clone(&key.consumer), Arc::clone(&key.id));
-            if self
-                .keys
-                .find(&super::NamesRef(&key.consumer, &key.id))
-                .is_none()
-            {
+            if self.keys.find(&NamesRef(&key.consumer, &key.id)).is_none() {
                 self.keys.enter(names, key);
             }
         }
@@ -147,7 +136,7 @@ impl Awareness {
             let names = Names(Arc::clone(&place.api), Arc::clone(&place.route));
             if self
                 .places
-                .find(&super::NamesRef(&place.api, &place.route))
+                .find(&NamesRef(&place.api, &place.route))
                 .is_none()
             {
                 self.places.enter(names, place, |place| place.last);

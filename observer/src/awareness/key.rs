@@ -17,7 +17,7 @@ use super::size::Sizes;
 use super::table::Table;
 use super::verdicts::Verdicts;
 use super::volume::Volume;
-use super::{CLASSES, Names, NamesRef, Recent, Seen};
+use super::{ByClass, CLASSES, Names, NamesRef, Recent, Seen, in_a_row, odds, per_day};
 
 /// Registered keys; one past it takes the place of another that was quiet for longer.
 const REGISTERED: usize = 20_000;
@@ -147,7 +147,7 @@ pub struct Key {
     pub recent: Recent,
     /// Routes of its errors, by class.
     #[serde(skip)]
-    pub errors: [Shares; CLASSES],
+    pub errors: ByClass<Shares>,
     /// This minute.
     #[serde(skip)]
     pub minute: Minute,
@@ -247,7 +247,7 @@ impl Key {
             usual_networks: 1.0,
             turns: Turns::default(),
             recent: Recent::default(),
-            errors: Default::default(),
+            errors: ByClass::default(),
             minute: Minute::default(),
             newcomer: None,
             changed: true,
@@ -256,11 +256,9 @@ impl Key {
     }
 
     /// Requests a day, as far as they are known.
-    pub fn per_day(&self, minute: u64) -> f64 {
-        let age = minute.saturating_sub(self.born).max(10) as f64;
-        let so_far = self.exchanges as f64 / age * 1_440.0;
-        if age < 1_440.0 {
-            so_far
+    fn per_day(&self, minute: u64) -> f64 {
+        if minute.saturating_sub(self.born) < 1_440 {
+            per_day(self.exchanges, self.born, minute)
         } else {
             self.volume.per_day().max(1.0)
         }
@@ -272,8 +270,8 @@ impl Key {
     }
 
     /// Works out the tests for the next minutes.
-    pub fn settle(&mut self, priors: &[Prior; CLASSES], objects: Prior, minute: u64, odds: f64) {
-        let odds = self.per_day(minute).max(100.0) * odds;
+    pub fn settle(&mut self, priors: &[Prior; CLASSES], objects: Prior, minute: u64) {
+        let odds = odds(self.per_day(minute));
         self.verdicts.settle(priors, odds);
         self.unknown_objects.settle(objects, odds);
     }
@@ -284,7 +282,6 @@ impl Key {
         if second > turns.since + LONGEST {
             *turns = Turns {
                 since: second,
-                shared: 0,
                 ..Turns::default()
             };
         }
@@ -304,11 +301,7 @@ impl Key {
         let many = networks >= 3
             && networks as f32 >= 2.0 * self.usual_networks + 0.9
             && usize::from(turns.changes) >= (2 * networks - 2).min(RETURNS);
-        let shared = if many {
-            turns.shared.saturating_add(1)
-        } else {
-            0
-        };
+        let shared = in_a_row(turns.shared, many);
         if !many {
             self.usual_networks += 0.02 * (networks as f32 - self.usual_networks).max(-0.5);
             self.usual_networks = self.usual_networks.max(1.0);
@@ -381,7 +374,7 @@ mod tests {
             key.volume.close(minute, f64::from(number % 7), 1.0, 8.0);
             key.responses.close(3, 1_000, 8.0);
             key.requests.close(3, 1_000, 8.0);
-            for shares in &mut key.errors {
+            for shares in key.errors.iter_mut() {
                 shares.add(number, minute * 60);
             }
             key.came_from(number, minute * 60);
@@ -391,7 +384,10 @@ mod tests {
             key.objects.heap_bytes(),
             key.responses.heap_bytes() + key.requests.heap_bytes(),
             key.networks.heap_bytes() + key.agents.heap_bytes() + key.routes.heap_bytes(),
-            key.errors.iter().map(Shares::heap_bytes).sum(),
+            key.errors
+                .iter_mut()
+                .map(|shares| shares.heap_bytes())
+                .sum(),
             key.turns.networks.capacity() * size_of::<u32>(),
         ];
         let all = size_of::<Key>() + heap.into_iter().sum::<usize>();

@@ -7,7 +7,7 @@ use super::place::{SLOW_SCORE, Slow};
 use super::rules::Rule;
 use super::size::Large;
 use super::volume::{Minute, Residual};
-use super::{Awareness, Class, KEY_DAYS, MINUTE, SECOND};
+use super::{Awareness, Class, MINUTE, SECOND, in_a_row, odds, per_day};
 
 /// Minutes without observing after which nothing of them is judged.
 const GAP: u64 = 30;
@@ -50,40 +50,24 @@ impl Awareness {
         let common = self.common(minute);
         self.close_host(minute, common, time);
         let (volume, size) = (self.tails.volume.limit(), self.tails.size.limit());
-        let complete = self.completeness >= COMPLETE;
         let (mut findings, mut drifts) = (Vec::new(), Vec::new());
         for (number, key) in self.keys.iter_mut() {
-            let Key {
-                plan,
-                minute: current,
-                ..
-            } = key;
-            let priors = plan
-                .as_ref()
-                .and_then(|plan| self.priors.plans.get(plan))
-                .unwrap_or(&self.priors.keys);
-            let (requests, sent, received) = (
-                current.requests,
-                current.response_bytes,
-                current.request_bytes,
-            );
-            if requests == 0 && minute.saturating_sub(key.last) > 7 * 24 * 60 {
+            if key.minute.requests == 0 && minute.saturating_sub(key.last) > 7 * 24 * 60 {
                 continue;
             }
             if key.is_due(minute) {
-                key.settle(priors, self.priors.objects, minute, KEY_DAYS);
+                let priors = self.priors.of(key.plan.as_ref());
+                key.settle(priors, self.priors.objects, minute);
             }
+            let came = std::mem::take(&mut key.minute);
             // All that have no key are anybody: how many they are says nothing of one of them.
             let found = if key.id.is_empty() {
                 Minute::default()
             } else {
                 key.volume
-                    .close(minute, f64::from(requests), common, volume)
+                    .close(minute, f64::from(came.requests), common, volume)
             };
-            if let Some(score) = found
-                .score
-                .filter(|_| found.above.is_none() && found.below.is_none())
-            {
+            if let Some(score) = found.score.filter(|_| found.is_usual()) {
                 self.tails.volume.learn(score);
             }
             for class in Class::ALL {
@@ -91,27 +75,19 @@ impl Awareness {
                     drifts.push((number, class, rates));
                 }
             }
-            let (off, responses) = key.responses.close(requests, sent, size);
+            let (off, responses) = key
+                .responses
+                .close(came.requests, came.response_bytes, size);
             if let Some(score) = off.filter(|_| responses.is_none()) {
                 self.tails.size.learn(score);
             }
-            let (_, contents) = key.requests.close(requests, received, size);
-            key.minute.requests = 0;
-            key.minute.response_bytes = 0;
-            key.minute.request_bytes = 0;
-            if found
-                != (Minute {
-                    score: found.score,
-                    ..Minute::default()
-                })
-                || responses.is_some()
-                || contents.is_some()
-            {
+            let (_, contents) = key.requests.close(came.requests, came.request_bytes, size);
+            if !found.is_usual() || responses.is_some() || contents.is_some() {
                 findings.push((number, found, responses, contents));
             }
         }
         for (number, found, responses, contents) in findings {
-            self.tell_key(number, found, responses, contents, time, complete);
+            self.tell_key(number, found, responses, contents, time);
         }
         for (number, class, rates) in drifts {
             self.alarm(Who::Key(number), class, time / SECOND);
@@ -121,7 +97,7 @@ impl Awareness {
         let mut slow = Vec::new();
         for (number, place) in self.places.iter_mut() {
             if place.is_due(minute) {
-                place.settle(&self.priors.places, minute, KEY_DAYS);
+                place.settle(&self.priors.places, minute);
             }
             if let Some(found) = place.close(minute * MINUTE) {
                 slow.push((number, found));
@@ -131,10 +107,7 @@ impl Awareness {
             self.tell_slow(number, &found, time);
         }
         let host = &mut self.host;
-        let odds = (host.exchanges as f64 / minute.saturating_sub(host.born).max(10) as f64
-            * 1_440.0)
-            .max(100.0)
-            * KEY_DAYS;
+        let odds = odds(per_day(host.exchanges, host.born, minute));
         host.verdicts.settle(&self.priors.places, odds);
         if minute.is_multiple_of(10) {
             self.tails.volume.fit(EACH);
@@ -172,16 +145,8 @@ impl Awareness {
         let expected = host.volume.expected(minute);
         host.volume
             .close(minute, f64::from(requests), 1.0, f64::MAX);
-        host.surging = if common >= 1.8 {
-            host.surging.saturating_add(1)
-        } else {
-            0
-        };
-        host.vanishing = if common <= 0.25 {
-            host.vanishing.saturating_add(1)
-        } else {
-            0
-        };
+        host.surging = in_a_row(host.surging, common >= 1.8);
+        host.vanishing = in_a_row(host.vanishing, common <= 0.25);
         let (rule, words) = if host.surging >= SURGE {
             (Rule::VolumeSurge, "more")
         } else if host.vanishing >= SURGE && self.completeness >= COMPLETE {
@@ -193,12 +158,11 @@ impl Awareness {
         let statement = format!(
             "{HOST}: {requests} requests in 1m where {expected:.0} are usual; every other key asks {common:.1} times as often, {words} than at this time of other days"
         );
-        let finding = Finding {
+        let finding = Finding::new(
             rule,
-            severity: rule.severity(),
-            subject: Subject::named(Kind::Host, HOST),
+            Subject::named(Kind::Host, HOST),
             statement,
-            evidence: Evidence {
+            Evidence {
                 seen: f64::from(requests),
                 baseline: expected,
                 score: common,
@@ -206,8 +170,8 @@ impl Awareness {
                 until: time,
                 ..Evidence::default()
             },
-            confidence: 0.9,
-        };
+            0.9,
+        );
         self.raise(finding, time);
     }
 
@@ -218,7 +182,6 @@ impl Awareness {
         responses: Option<Large>,
         contents: Option<Large>,
         time: u64,
-        complete: bool,
     ) {
         let Some(subject) = self.subject(Who::Key(number)) else {
             return;
@@ -263,9 +226,9 @@ impl Awareness {
                 self.raise(finding, time);
             }
         }
-        if let Some(below) = found
-            .below
-            .filter(|_| complete && !self.was_replaced(number, &found, time))
+        if let Some(below) = found.below
+            && self.completeness >= COMPLETE
+            && !self.was_replaced(number, &below, time)
         {
             let finding = residual(
                 Rule::Silence,
@@ -287,8 +250,8 @@ impl Awareness {
     }
 
     /// Whether another key of the same consumer asks for what this one does not any more.
-    fn was_replaced(&self, number: u32, found: &Minute, time: u64) -> bool {
-        let (Some(key), Some(below)) = (self.keys.get(number), found.below) else {
+    fn was_replaced(&self, number: u32, below: &Residual, time: u64) -> bool {
+        let Some(key) = self.keys.get(number) else {
             return false;
         };
         let others = self
@@ -319,12 +282,11 @@ impl Awareness {
             milliseconds(slow.usual.1),
             slow.score
         );
-        let finding = Finding {
+        let finding = Finding::new(
             rule,
-            severity: rule.severity(),
             subject,
             statement,
-            evidence: Evidence {
+            Evidence {
                 seen: slow.took,
                 baseline: slow.usual.0,
                 deviation: slow.usual.1 - slow.usual.0,
@@ -334,8 +296,8 @@ impl Awareness {
                 until: time,
                 ..Evidence::default()
             },
-            confidence: 0.9,
-        };
+            0.9,
+        );
         self.raise(finding, time);
     }
 
@@ -352,12 +314,11 @@ impl Awareness {
             percent(slow),
             percent(fast)
         );
-        let finding = Finding {
+        let finding = Finding::new(
             rule,
-            severity: rule.severity(),
             subject,
             statement,
-            evidence: Evidence {
+            Evidence {
                 seen: fast,
                 of: 1.0,
                 baseline: slow,
@@ -365,8 +326,8 @@ impl Awareness {
                 until: time,
                 ..Evidence::default()
             },
-            confidence: 0.9,
-        };
+            0.9,
+        );
         self.raise(finding, time);
     }
 
@@ -403,12 +364,11 @@ fn residual(rule: Rule, subject: &Subject, found: &Residual, limit: f64, time: u
         found.expected,
         found.score.abs()
     );
-    Finding {
+    Finding::new(
         rule,
-        severity: rule.severity(),
-        subject: subject.clone(),
+        subject.clone(),
         statement,
-        evidence: Evidence {
+        Evidence {
             seen: found.seen,
             baseline: found.expected,
             score: found.score.abs(),
@@ -417,8 +377,8 @@ fn residual(rule: Rule, subject: &Subject, found: &Residual, limit: f64, time: u
             until: time,
             ..Evidence::default()
         },
-        confidence: 0.99,
-    }
+        0.99,
+    )
 }
 
 fn larger(
@@ -438,12 +398,11 @@ fn larger(
         large.requests,
         large.score
     );
-    Finding {
+    Finding::new(
         rule,
-        severity: rule.severity(),
-        subject: subject.clone(),
+        subject.clone(),
         statement,
-        evidence: Evidence {
+        Evidence {
             seen: large.bytes,
             baseline: large.usual * f64::from(large.requests),
             score: large.score,
@@ -452,6 +411,6 @@ fn larger(
             until: time,
             ..Evidence::default()
         },
-        confidence: 0.99,
-    }
+        0.99,
+    )
 }

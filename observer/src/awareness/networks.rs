@@ -54,7 +54,7 @@ impl Awareness {
         };
         let subject = Subject::network(call.client.ip());
         let statement = format!("{}: {statement}", subject.words());
-        let mut finding = event(rule, rule.severity(), subject, statement, call, seen);
+        let mut finding = event(rule, subject, statement, call, seen);
         finding.evidence.seen = seen_count;
         finding.evidence.of = of;
         finding.evidence.since = seen.time.saturating_sub(300 * SECOND);

@@ -37,17 +37,16 @@ impl Awareness {
         );
         let rule = Rule::LeakedKey;
         self.book.settle(Rule::NewNetwork, &subject);
-        let finding = Finding {
+        let finding = Finding::new(
             rule,
-            severity: rule.severity(),
             subject,
             statement,
-            evidence: Evidence {
+            Evidence {
                 since: newcomer.since,
                 ..of.evidence.clone()
             },
-            confidence: 1.0 - newcomer.chance * (1.0 - of.confidence),
-        };
+            1.0 - newcomer.chance * (1.0 - of.confidence),
+        );
         self.raise(finding, time);
         true
     }
@@ -98,12 +97,11 @@ impl Awareness {
                 new.routes,
                 if new.agent { " and the user agent" } else { "" }
             );
-            findings.push(Finding {
+            findings.push(Finding::new(
                 rule,
-                severity: rule.severity(),
                 subject,
                 statement,
-                evidence: Evidence {
+                Evidence {
                     seen: 1.0,
                     baseline: new.chance,
                     limit: 1e-3,
@@ -112,8 +110,8 @@ impl Awareness {
                     until: time,
                     ..Evidence::default()
                 },
-                confidence: 1.0 - new.chance,
-            });
+                1.0 - new.chance,
+            ));
         }
         for finding in findings {
             if self.book.get(Rule::LeakedKey, &finding.subject).is_none() {

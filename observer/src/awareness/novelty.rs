@@ -76,7 +76,7 @@ impl Novelty {
                 return None;
             }
             known.accepted = true;
-            return Some(self.discover(1));
+            return Some(self.discover());
         }
         let known = Known {
             hash,
@@ -97,7 +97,7 @@ impl Novelty {
         {
             *oldest = known;
         }
-        accepted.then(|| self.discover(1))
+        accepted.then(|| self.discover())
     }
 
     /// Whether the application accepted this before.
@@ -126,9 +126,9 @@ impl Novelty {
         }
     }
 
-    /// `itself`: how many of those accepted are the new one.
-    fn discover(&mut self, itself: usize) -> New {
-        let known = self.accepted().saturating_sub(itself);
+    /// What was accepted for the first time stands among the known already.
+    fn discover(&mut self) -> New {
+        let known = self.accepted().saturating_sub(1);
         let new = New {
             chance: (f64::from(self.discoveries) + 1.0) / (f64::from(self.occasions) + 2.0),
             known,

@@ -8,7 +8,7 @@ use super::beta::Prior;
 use super::novelty::Shares;
 use super::stream::{Stream, View};
 use super::verdicts::Verdicts;
-use super::{CLASSES, Recent};
+use super::{ByClass, CLASSES, Recent, odds, per_day};
 
 /// One route of an API.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct Place {
     pub recent: Recent,
     /// Whose errors they were, by class.
     #[serde(skip)]
-    pub errors: [Shares; CLASSES],
+    pub errors: ByClass<Shares>,
     /// Whose requests they were.
     #[serde(skip)]
     pub callers: Shares,
@@ -128,14 +128,11 @@ impl Place {
     }
 
     /// Works out the tests for the next minutes.
-    pub fn settle(&mut self, priors: &[Prior; CLASSES], minute: u64, odds: f64) {
-        let age = minute.saturating_sub(self.born).max(10) as f64;
-        let odds = (self.exchanges as f64 / age * 1_440.0).max(100.0) * odds;
+    pub fn settle(&mut self, priors: &[Prior; CLASSES], minute: u64) {
+        let odds = odds(per_day(self.exchanges, self.born, minute));
         self.verdicts.settle(priors, odds);
     }
-}
 
-impl Place {
     /// Closes the minute that began at `start`, seconds since 1970, and says whether requests took long in it.
     pub fn close(&mut self, start: u64) -> Option<Slow> {
         let (logarithms, requests) = std::mem::take(&mut self.service);

@@ -36,6 +36,14 @@ impl Default for Priors {
     }
 }
 
+impl Priors {
+    /// That of the classes of errors, for a key on this plan.
+    pub(super) fn of(&self, plan: Option<&Arc<str>>) -> &[Prior; CLASSES] {
+        let of_plan = plan.and_then(|plan| self.plans.get(plan));
+        of_plan.unwrap_or(&self.keys)
+    }
+}
+
 impl Awareness {
     /// What is to be believed of those of whom nothing is known, from those of whom something is.
     pub(super) fn learn_priors(&mut self) {

@@ -34,7 +34,7 @@ impl Season {
             self.known = vec![0; SLOTS.0];
             self.born = minute;
         }
-        if self.follows_weeks(minute) {
+        if !self.follows_weeks() && self.knows_weeks(minute) {
             (self.days, self.known) = (Vec::new(), Vec::new());
         }
         let slot = day_slot(minute);
@@ -58,8 +58,13 @@ impl Season {
     }
 
     /// Whether every hour of the week is known, so that those of the day are not needed any more.
-    fn follows_weeks(&self, minute: u64) -> bool {
+    fn knows_weeks(&self, minute: u64) -> bool {
         self.age(minute) >= TWO_WEEKS && self.weeks.iter().all(|mean| !mean.is_nan())
+    }
+
+    /// Whether those of the day are gone.
+    fn follows_weeks(&self) -> bool {
+        self.days.is_empty() && !self.weeks.is_empty()
     }
 
     /// Bytes on the heap.
@@ -78,12 +83,8 @@ impl Season {
         if self.born == 0 || self.age(minute) < DAY {
             return None;
         }
-        if self.follows_weeks(minute)
-            && let Some(mean) = self
-                .weeks
-                .get(week_slot(minute))
-                .filter(|mean| !mean.is_nan())
-        {
+        if self.follows_weeks() {
+            let mean = self.weeks.get(week_slot(minute))?;
             return Some(f64::from(*mean));
         }
         // Between the middles of two half-hours.

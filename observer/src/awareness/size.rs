@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{GAUSSIAN, keep_latest};
+
 /// Minutes of a stretch.
 const MINUTES: usize = 5;
 /// Weight of a minute in what is usual.
@@ -56,12 +58,7 @@ impl Sizes {
         if requests == 0 {
             return (None, None);
         }
-        if self.recent.len() >= MINUTES {
-            self.recent.remove(0);
-        } else if self.recent.is_empty() {
-            self.recent.reserve_exact(MINUTES);
-        }
-        self.recent.push((requests, bytes));
+        keep_latest(&mut self.recent, MINUTES, (requests, bytes));
         let (count, sum) = self
             .recent
             .iter()
@@ -74,7 +71,7 @@ impl Sizes {
             self.known += 1;
             let weight = 1.0 / self.known as f32;
             self.mean += weight * (log - self.mean);
-            self.spread += weight * ((log - self.mean).abs() * 1.2533 - self.spread);
+            self.spread += weight * ((log - self.mean).abs() * GAUSSIAN - self.spread);
             return (None, None);
         }
         let usual = f64::from(self.mean).exp_m1();
@@ -85,7 +82,7 @@ impl Sizes {
         self.suspicious = if large { self.suspicious + 1 } else { 0 };
         if !large || self.suspicious > ACCEPTED {
             self.mean += USUAL * (log - self.mean);
-            let size = ((log - self.mean).abs() * 1.2533).min(4.0 * self.spread.max(LEAST));
+            let size = ((log - self.mean).abs() * GAUSSIAN).min(4.0 * self.spread.max(LEAST));
             self.spread += USUAL * (size - self.spread);
         }
         let found = large.then_some(Large {

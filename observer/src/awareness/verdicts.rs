@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beta::Prior;
 use super::sequence::Sequence;
-use super::{CLASSES, Class};
+use super::{ByClass, CLASSES, Class};
 
 /// Every class, as bits.
 pub const ALL: u8 = (1 << CLASSES) - 1;
@@ -14,7 +14,7 @@ pub const ALL: u8 = (1 << CLASSES) - 1;
 /// One test for each [`Class`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Verdicts {
-    classes: [Sequence; CLASSES],
+    classes: ByClass<Sequence>,
     /// Exchanges that are counted but not yet told to the tests.
     #[serde(skip)]
     quiet: u32,
@@ -46,7 +46,7 @@ impl Verdicts {
 
     fn step(&mut self, class: Option<Class>, counted: u8, time: u64, own: [f64; CLASSES]) -> u8 {
         let mut proven = 0;
-        for ((one, sequence), own) in Class::ALL.into_iter().zip(&mut self.classes).zip(own) {
+        for ((one, sequence), own) in Class::ALL.into_iter().zip(self.classes.iter_mut()).zip(own) {
             let bit = one.bit();
             if counted & bit == 0 {
                 continue;
@@ -54,29 +54,22 @@ impl Verdicts {
             if sequence.observe_of(class == Some(one), time, own) {
                 proven |= bit;
             }
-            if sequence.is_stirred() {
-                self.stirred |= bit;
-            } else {
-                self.stirred &= !bit;
-            }
+            set(&mut self.stirred, bit, sequence.is_stirred());
         }
         proven
     }
 
     /// The test of a class.
     pub fn of(&self, class: Class) -> &Sequence {
-        let [client, auth, limited, server] = &self.classes;
-        match class {
-            Class::Client => client,
-            Class::Auth => auth,
-            Class::Limited => limited,
-            Class::Server => server,
-        }
+        self.classes.of(class)
     }
 
-    /// Null rates: what has to be exceeded.
-    pub fn nulls(&self) -> [f64; CLASSES] {
-        Class::ALL.map(|class| self.of(class).null())
+    /// The null rates of this caller, for the tests of others. That the provider fails is no habit of anybody's: zero.
+    pub fn habits(&self) -> [f64; CLASSES] {
+        Class::ALL.map(|class| match class {
+            Class::Server => 0.0,
+            class => self.of(class).null(),
+        })
     }
 
     /// Bits of the classes with an alarm.
@@ -86,30 +79,21 @@ impl Verdicts {
 
     /// An alarm of a class holds from `now` on, seconds since 1970.
     pub fn alarm(&mut self, class: Class, now: u64) {
-        if let Some(sequence) = self.classes.get_mut(class as usize) {
-            sequence.alarm(now);
-            self.alarmed |= class.bit();
-        }
+        self.classes.of_mut(class).alarm(now);
+        self.note(class);
     }
 
     /// What came so far of a class is explained by somebody else's incident.
     pub fn explain(&mut self, class: Class) {
-        if let Some(sequence) = self.classes.get_mut(class as usize) {
-            sequence.explain();
-            self.stirred &= !(class.bit() * u8::from(!sequence.is_stirred()));
-        }
+        self.classes.of_mut(class).explain();
+        self.note(class);
     }
 
     /// Whether no alarm of a class holds any more. `recent`: errors and exchanges of the trailing window.
     pub fn is_over(&mut self, class: Class, recent: (u32, u32), now: u64) -> bool {
-        let Some(sequence) = self.classes.get_mut(class as usize) else {
-            return true;
-        };
+        let sequence = self.classes.of_mut(class);
         let over = !sequence.is_alarmed() || sequence.calm(recent, now);
-        if over {
-            self.alarmed &= !class.bit();
-            self.stirred &= !class.bit();
-        }
+        self.note(class);
         over
     }
 
@@ -125,10 +109,23 @@ impl Verdicts {
     /// Finds the bits again after a restart.
     pub fn restored(&mut self) {
         for class in Class::ALL {
-            let (alarmed, stirred) = (self.of(class).is_alarmed(), self.of(class).is_stirred());
-            self.alarmed |= class.bit() * u8::from(alarmed);
-            self.stirred |= class.bit() * u8::from(stirred);
+            self.note(class);
         }
+    }
+
+    /// Brings the bits of a class up to date with its test.
+    fn note(&mut self, class: Class) {
+        let sequence = self.classes.of(class);
+        set(&mut self.alarmed, class.bit(), sequence.is_alarmed());
+        set(&mut self.stirred, class.bit(), sequence.is_stirred());
+    }
+}
+
+fn set(bits: &mut u8, bit: u8, on: bool) {
+    if on {
+        *bits |= bit;
+    } else {
+        *bits &= !bit;
     }
 }
 

@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::season::Season;
+use super::{GAUSSIAN, in_a_row, keep_latest};
 
 /// Minutes of each scale.
 pub const SCALES: [usize; 3] = [1, 5, 30];
@@ -72,6 +73,13 @@ impl Default for Volume {
     }
 }
 
+impl Minute {
+    /// Whether no scale is out of line.
+    pub fn is_usual(&self) -> bool {
+        self.above.is_none() && self.below.is_none()
+    }
+}
+
 impl Volume {
     /// What is expected in a minute (since 1970), season and level together.
     pub fn expected(&self, minute: u64) -> Option<f64> {
@@ -111,12 +119,7 @@ impl Volume {
             return Minute::default();
         };
         let expected = expected * common;
-        if self.recent.len() >= SCALES[2] {
-            self.recent.remove(0);
-        } else if self.recent.is_empty() {
-            self.recent.reserve_exact(SCALES[2]);
-        }
-        self.recent.push((count as f32, expected as f32));
+        keep_latest(&mut self.recent, SCALES[2], (count as f32, expected as f32));
         let mut found = Minute::default();
         for (index, minutes) in SCALES.into_iter().enumerate() {
             let Some(residual) = self.residual(minutes, index) else {
@@ -139,20 +142,11 @@ impl Volume {
         }
         // One minute alone may be a retry storm's last.
         let short = found.above.is_some_and(|above| above.minutes == SCALES[0]);
-        self.streak = if short {
-            self.streak.saturating_add(1)
-        } else {
-            0
-        };
+        self.streak = in_a_row(self.streak, short);
         if short && self.streak < 2 {
             found.above = None;
         }
-        self.learn(
-            minute,
-            count,
-            common,
-            found.above.is_some() || found.below.is_some() || short,
-        );
+        self.learn(minute, count, common, !found.is_usual() || short);
         found
     }
 
@@ -197,9 +191,9 @@ impl Volume {
                 continue;
             };
             if let Some(spread) = self.spreads.get_mut(index) {
-                // Mean absolute deviation times 1.25 is the standard deviation of a Gaussian; far ones count as four.
-                let size =
-                    (residual.score.abs() as f32 * spread.max(POISSON) * 1.2533).min(4.0 * *spread);
+                // Far ones count as four.
+                let size = (residual.score.abs() as f32 * spread.max(POISSON) * GAUSSIAN)
+                    .min(4.0 * *spread);
                 *spread += SPREAD * (size - *spread);
             }
         }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use data_encoding::BASE64;
 use observer::awareness::{Awareness, Incident, State};
 use observer::identity::{Attributor, Fingerprinter, IdentitySettings, Pepper, Registry};
 use observer::pipeline::{Host, Pipeline, Settings};
@@ -120,11 +121,10 @@ impl Wire {
     /// Puts a request and its answer on the wire.
     pub fn exchange(&mut self, request: &Request) {
         let head = head(request);
-        let mut answer = format!(
-            "HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+        let answer = format!(
+            "HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             request.status, request.received
         );
-        answer.push_str("\r\n");
         self.segment(request, true, head.as_bytes(), request.sent, request.time);
         self.segment(
             request,
@@ -269,7 +269,11 @@ fn head(request: &Request) -> String {
             let _ = write!(head, "Signature: sig=:{signature:032x}:\r\n");
         }
         Credential::Basic(pair) => {
-            let _ = write!(head, "Authorization: Basic {}\r\n", base64(pair.as_bytes()));
+            let _ = write!(
+                head,
+                "Authorization: Basic {}\r\n",
+                BASE64.encode(pair.as_bytes())
+            );
         }
         _ => {}
     }
@@ -278,8 +282,4 @@ fn head(request: &Request) -> String {
     }
     head.push_str("\r\n");
     head
-}
-
-fn base64(bytes: &[u8]) -> String {
-    data_encoding::BASE64.encode(bytes)
 }
