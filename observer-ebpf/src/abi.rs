@@ -10,7 +10,7 @@ pub use flow::{Endpoint, FlowKey, Hint};
 
 /// Version of everything that stays pinned in the kernel over a restart: layouts, names and meanings. Another one's maps are
 /// never taken up.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Ring buffers that segments are spread over, by connection. Both directions of a connection use the same one, so that
 /// a request stands in it before its response.

@@ -26,6 +26,8 @@ pub const GLIMPSE: u32 = 64;
 pub const PATIENCE: u8 = 16;
 /// Bytes copied of a segment while nothing is known of its connection.
 pub const UNSURE: u32 = 2048;
+/// Bytes of a TLS server's first flight that are delivered: its hello, and before it perhaps a request to try again.
+pub const HELLO: u64 = 2048;
 
 /// What is known of one direction of a connection.
 #[repr(C)]
@@ -120,6 +122,8 @@ pub mod flow {
     pub const DELIVERED: u32 = 32;
     /// Both ends have finished, or one has reset it.
     pub const OVER: u32 = 64;
+    /// It speaks TLS from its first byte on, and its handshake was seen: its server's hello is worth delivering.
+    pub const TLS: u32 = 128;
 }
 
 /// What to do about a segment.
@@ -297,6 +301,7 @@ pub fn observe(
         half.state |= half::FINISHED;
         half.interface = interface;
     }
+    let first = half.state & half::STARTED == 0;
     if offset == ORIGIN && segment.length > 0 {
         half.state |= half::STARTED;
     }
@@ -319,6 +324,10 @@ pub fn observe(
         Some(Sign::Prefix) => None,
         sign => sign,
     };
+    let accepted = (known.state & flow::LOW_ACCEPTED != 0) != segment.from_high;
+    if sign == Some(Sign::Tls) && from_start && offset == ORIGIN && !accepted {
+        known.state |= flow::TLS;
+    }
     let kind = recognise(&mut known.state, &mut known.signless, segment, sign);
     let deliver = |kind, skip, copy, wake| {
         Decision::Deliver(Delivery {
@@ -333,6 +342,19 @@ pub fn observe(
     };
     match kind {
         None if last => return Decision::Forget,
+        // Said again, the first byte would begin a second handshake.
+        None if known.state & flow::TLS != 0 && accepted && (first || offset != ORIGIN) => {
+            let room = (ORIGIN + HELLO).wrapping_sub(offset);
+            if segment.length == 0 || room > HELLO || room == 0 {
+                return Decision::Pass;
+            }
+            let copy = if u64::from(segment.length) < room {
+                segment.length
+            } else {
+                room as u32
+            };
+            return deliver(Kind::Handshake, 0, copy, false);
+        }
         None => return Decision::Pass,
         Some(Kind::Segment) => {}
         Some(kind) => return deliver(kind, 0, 0, false),

@@ -14,6 +14,7 @@ mod events;
 pub mod incident;
 mod key;
 mod keeping;
+mod listeners;
 mod minutes;
 mod networks;
 mod newcomers;
@@ -46,6 +47,8 @@ use cause::Who;
 use class::{ByClass, CLASSES, Class, Recent};
 pub use incident::{Evidence, Finding, Incident, Kind, State, Subject};
 use key::{Key, Keys};
+use listeners::LISTENERS;
+pub use listeners::Listener;
 use novelty::Shares;
 use place::Place;
 pub use place::{Access, Posture};
@@ -130,6 +133,7 @@ pub struct Awareness {
     keys: Keys,
     places: Table<Names, Place>,
     sources: Table<u32, Source>,
+    listeners: Table<Arc<str>, Listener>,
     signatures: [HashMap<u64, (u32, u64)>; 2],
     /// What a rule said lately, and when (seconds since 1970): it need not say so for every exchange.
     said: HashMap<(Rule, u64), u64>,
@@ -168,6 +172,7 @@ impl Awareness {
             keys: Keys::default(),
             places: Table::new(PLACES),
             sources: Table::new(SOURCES),
+            listeners: Table::new(LISTENERS),
             signatures: Default::default(),
             said: HashMap::new(),
             alarmed: HashSet::new(),
@@ -204,9 +209,7 @@ impl Awareness {
         }
         let time = call.end();
         let second = time / SECOND;
-        if self.born == 0 {
-            (self.born, self.minute) = (second, second / MINUTE);
-        }
+        self.begin(second);
         let class = Class::of(call.outcome);
         let success = matches!(call.outcome, Outcome::Ok);
         let mut seen = Seen {
@@ -228,6 +231,13 @@ impl Awareness {
         self.update_key(call, &mut seen);
         self.update_errors(call, &seen);
         self.judge(call, &seen);
+    }
+
+    /// Something was seen, the first time perhaps.
+    fn begin(&mut self, second: u64) {
+        if self.born == 0 {
+            (self.born, self.minute) = (second, second / MINUTE);
+        }
     }
 
     /// Lets time pass up to `now`, seconds since 1970 in UTC. `completeness`: share of the exchanges of the last minute that

@@ -11,6 +11,7 @@ pub mod capture_file;
 
 pub mod segment;
 pub mod flow;
+pub mod tls;
 pub mod http;
 pub mod identity;
 pub mod route;

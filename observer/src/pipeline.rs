@@ -12,12 +12,14 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 use observer_ebpf::abi::{EventHeader, FlowKey, Hint, Kind, flags};
+use observer_ebpf::track::ORIGIN;
 
 use crate::flow::{Bounds, Flow, Table};
 use crate::http::Limits;
 use crate::identity::{Attributor, Registry, TargetPrivacy};
 use crate::route::{Learned, Routes, Saved};
 use crate::segment::Segment;
+use crate::tls::{Handshake, Outcome};
 use crate::usage::Call;
 pub use checkpoint::FlowState;
 pub use connection::Connection;
@@ -89,6 +91,8 @@ pub struct Counts {
     pub undecodable: u64,
     /// Exchanges with bytes that conflicted between retransmissions.
     pub conflicts: u64,
+    /// TLS handshakes, by the version that was agreed on (`none`) and by how they went.
+    pub handshakes: BTreeMap<(&'static str, &'static str), u64>,
     /// Segments with payload.
     pub segments: u64,
     /// Their payload bytes, copied or not.
@@ -103,6 +107,8 @@ const WORTH_A_HINT: u64 = 32 << 10;
 const RENEW: u64 = observer_ebpf::track::BUDGET / 16;
 /// Hints kept until they are taken; the kernel side copies a little more when some are left out.
 const HINTS: usize = 4096;
+/// Handshakes kept until they are taken.
+const HANDSHAKES: usize = 4096;
 
 /// The core.
 pub struct Pipeline {
@@ -123,6 +129,7 @@ struct Rules {
     clock: i64,
     counts: Counts,
     hints: Vec<(FlowKey, Hint)>,
+    handshakes: Vec<Handshake>,
     names: Names,
 }
 
@@ -143,6 +150,7 @@ impl Pipeline {
             clock: 0,
             counts,
             hints: Vec::new(),
+            handshakes: Vec::new(),
             names: Names::default(),
         };
         Self {
@@ -207,6 +215,11 @@ impl Pipeline {
         self.rules.hints.drain(..)
     }
 
+    /// TLS handshakes since this was asked last.
+    pub fn take_handshakes(&mut self) -> impl Iterator<Item = Handshake> + '_ {
+        self.rules.handshakes.drain(..)
+    }
+
     /// Takes one event as it stands in a ring, at this position.
     pub fn event(
         &mut self,
@@ -261,6 +274,9 @@ impl Pipeline {
         }
         match segment.kind() {
             Some(Kind::Segment) => {}
+            // What comes after the hello is none.
+            Some(Kind::Handshake) if header.offset != ORIGIN && !self.follows(header) => return,
+            Some(Kind::Handshake) => {}
             Some(kind) => {
                 self.end(&header.flow, header.time, host, out);
                 self.rules.count_opaque(header, reason(kind));
@@ -293,7 +309,8 @@ impl Pipeline {
             );
             reader.reset(segment.from_high(), header.time);
         }
-        let over = header.has(flags::RST) || flow.streams.is_finished();
+        let read = header.kind() == Some(Kind::Handshake) && flow.connection.is_over();
+        let over = read || header.has(flags::RST) || flow.streams.is_finished();
         let key = flow.key;
         self.rules.hint(flow, segment);
         note_raw(flow, segment, at, waited);
@@ -365,6 +382,12 @@ impl Pipeline {
         while let Some(flow) = self.flows.remove_oldest(u64::MAX) {
             self.close(flow, now, host, out);
         }
+    }
+
+    /// Whether the connection of a segment is in the table.
+    fn follows(&mut self, header: &EventHeader) -> bool {
+        let known = self.flows.get(&header.flow);
+        known.is_some_and(|flow| flow.birth == header.birth)
     }
 
     /// Makes sure that the connection of a segment is in the table; false when it cannot be.
@@ -489,6 +512,21 @@ impl Rules {
         ));
     }
 
+    /// Takes note of a handshake.
+    fn shake(&mut self, handshake: Handshake) {
+        let version = match handshake.outcome {
+            Outcome::Agreed(hello) => hello.version.name(),
+            Outcome::Refused | Outcome::Unread => "none",
+        };
+        let counted = (version, handshake.outcome.name());
+        *self.counts.handshakes.entry(counted).or_default() += 1;
+        if self.handshakes.len() >= HANDSHAKES {
+            self.counts.drop("handshakes", "full");
+            return;
+        }
+        self.handshakes.push(handshake);
+    }
+
     fn count_opaque(&mut self, header: &EventHeader, reason: &'static str) {
         let flow = &header.flow;
         let port = if header.has(flags::LOW_ACCEPTED) {
@@ -541,7 +579,7 @@ fn note_raw(flow: &mut Flow<Connection>, segment: &Segment<'_>, at: u64, waited:
 /// Why a connection cannot be read, for metrics.
 fn reason(kind: Kind) -> &'static str {
     match kind {
-        Kind::Tls => "tls",
+        Kind::Tls | Kind::Handshake => "tls",
         Kind::Http2 => "http2",
         Kind::Segment | Kind::Opaque => "not_http",
     }

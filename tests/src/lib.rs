@@ -9,6 +9,8 @@
 )]
 
 pub mod akb;
+pub mod capture;
+pub mod certificate;
 pub mod daemon;
 pub mod flood;
 pub mod frames;

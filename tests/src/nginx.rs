@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::certificate;
 use crate::namespace::Namespace;
 use crate::process::{Process, wait_for};
 
@@ -87,6 +88,29 @@ http {
 }
 "#;
 
+/// One port a kind of TLS: what is in use today, and what should not be any more.
+const TLS_CONFIG: &str = r#"
+daemon off;
+user root;
+worker_processes 1;
+pid nginx.pid;
+error_log error.log;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  ssl_certificate cert.pem;
+  ssl_certificate_key key.pem;
+  server { listen 8443 ssl; ssl_protocols TLSv1.2 TLSv1.3; return 200 "today"; }
+  server { listen 8444 ssl; ssl_protocols TLSv1; ssl_ciphers ALL:@SECLEVEL=0; return 200 "obsolete"; }
+  server { listen 8445 ssl; ssl_protocols TLSv1.3; ssl_ecdh_curve secp384r1; return 200 "asked twice"; }
+}
+"#;
+
 /// A running nginx.
 #[derive(Debug)]
 pub struct Nginx {
@@ -150,22 +174,36 @@ impl Logged {
 }
 
 impl Nginx {
-    /// Starts it.
+    /// Starts it as an edge server and a backend.
     ///
     /// # Panics
     /// When it does not start.
     pub fn start(namespace: &Namespace) -> Self {
         let folder = TempDir::new().expect("making a folder");
         let nginx_folder = folder.path();
-        let write = |name: &str, text: &str| {
-            fs::write(nginx_folder.join(name), text).expect("writing a file of nginx");
-        };
-        write("nginx.conf", CONFIG);
-        write("report", &"{\"line\": \"of a report\"}\n".repeat(10_000));
+        let report = "{\"line\": \"of a report\"}\n".repeat(10_000);
+        fs::write(nginx_folder.join("report"), report).expect("writing a file of nginx");
         fs::create_dir(nginx_folder.join("stored")).expect("making a folder");
         File::create(nginx_folder.join("big"))
             .and_then(|file| file.set_len(DOWNLOAD))
             .expect("making the download");
+        Self::launch(namespace, folder, CONFIG, 8080)
+    }
+
+    /// Starts it with TLS: on port 8443 versions 1.2 and 1.3, on 8444 version 1.0, and on 8445 version 1.3 with a group that
+    /// clients do not offer a key for at first.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_tls(namespace: &Namespace) -> Self {
+        let folder = TempDir::new().expect("making a folder");
+        certificate::make(folder.path());
+        Self::launch(namespace, folder, TLS_CONFIG, 8443)
+    }
+
+    fn launch(namespace: &Namespace, folder: TempDir, config: &str, port: u16) -> Self {
+        let nginx_folder = folder.path();
+        fs::write(nginx_folder.join("nginx.conf"), config).expect("writing a file of nginx");
         let mut command = namespace.command("/usr/sbin/nginx");
         command
             .arg("-p")
@@ -177,7 +215,7 @@ impl Nginx {
         let errors = || fs::read_to_string(nginx_folder.join("error.log")).unwrap_or_default();
         wait_for("nginx to listen", Duration::from_secs(10), || {
             assert!(process.is_running(), "nginx: {}", errors());
-            namespace.inside(|| std::net::TcpStream::connect("127.0.0.1:8080").ok())
+            namespace.inside(|| std::net::TcpStream::connect(("127.0.0.1", port)).ok())
         });
         Self {
             _process: process,

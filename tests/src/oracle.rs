@@ -3,12 +3,14 @@
 //! Run by the fuzz targets in `tests/fuzz`, and by `tests/oracles.rs` on their seeds. Bytes that are no case are none of
 //! its business: an oracle never fails on the form of its input.
 
+mod handshake;
 mod http1;
 mod packets;
 mod pipeline;
 mod reassembly;
 mod walk;
 
+pub use handshake::check as handshake;
 pub use http1::check as http1;
 pub use pipeline::check as pipeline;
 pub use reassembly::check as reassembly;
@@ -18,9 +20,10 @@ pub use walk::check as walk;
 pub type Oracle = (&'static str, fn(&[u8]));
 
 /// Every oracle.
-pub const ORACLES: [Oracle; 4] = [
+pub const ORACLES: [Oracle; 5] = [
     ("walk", walk),
     ("reassembly", reassembly),
+    ("handshake", handshake),
     ("http1", http1),
     ("pipeline", pipeline),
 ];

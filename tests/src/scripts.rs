@@ -26,11 +26,13 @@ pub fn any(random: &mut Random) -> (Connection, Vec<Sent>) {
             &mut connection,
             &mut sent,
             &[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 0],
+            random,
         ),
         1 => sealed(
             &mut connection,
             &mut sent,
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            random,
         ),
         2 => opaque(&mut connection, &mut sent, random),
         _ => http(&mut connection, &mut sent, random),
@@ -98,11 +100,12 @@ fn say(
     }
 }
 
-fn sealed(connection: &mut Connection, sent: &mut Vec<Sent>, start: &[u8]) {
+fn sealed(connection: &mut Connection, sent: &mut Vec<Sent>, start: &[u8], random: &mut Random) {
     sent.push(connection.send(false, tcp::ACK, start));
     for turn in 0..6 {
-        let bytes = b"GET / HTTP/1.1\r\n\r\n";
-        sent.push(connection.send(turn % 2 == 0, tcp::ACK, bytes));
+        let mut bytes = b"GET / HTTP/1.1\r\n\r\n".to_vec();
+        bytes.resize(bytes.len() + random.below(SEGMENT), 0);
+        sent.push(connection.send(turn % 2 == 0, tcp::ACK, &bytes));
     }
 }
 

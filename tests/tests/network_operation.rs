@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use observer_tests::certificate;
 use observer_tests::daemon::{Daemon, KEYS, STRANGER, Setup};
 use observer_tests::namespace::Link;
 use observer_tests::nginx::Nginx;
@@ -133,21 +134,8 @@ fn tls_is_told_to_be_opaque() {
     }
     let link = Link::new();
     let setup = Setup::new("", "");
-    let (key, certificate) = (setup.path("key.pem"), setup.path("cert.pem"));
-    run(Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-subj",
-            "/CN=api.example",
-            "-keyout",
-        ])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate));
+    let folder = tempfile::tempdir().expect("making a folder");
+    let (key, certificate) = certificate::make(folder.path());
     let mut server = link.server.command("openssl");
     server
         .args(["s_server", "-accept", "8443", "-www", "-key"])

@@ -1,17 +1,15 @@
 //! A capture of the traffic, replayed, gives the records that the daemon wrote live.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::process::Stdio;
 use std::time::Duration;
 
+use observer_tests::capture::Capture;
 use observer_tests::daemon::{KEYS, STRANGER, Setup};
 use observer_tests::namespace::{INTERFACE, Link};
 use observer_tests::nginx::Nginx;
-use observer_tests::process::{Process, wait_for};
+use observer_tests::process::wait_for;
 use observer_tests::require::require;
 use observer_tests::traffic::{curl, curl_with, key_field, pipeline, wrk};
-use rustix::process::Signal;
 use serde_json::Value;
 
 const EDGE: &str = "http://10.77.0.1/v1";
@@ -36,13 +34,6 @@ fn comparable(records: Vec<Value>) -> BTreeMap<String, u64> {
     multiset
 }
 
-/// Where these bytes stand, the last time.
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes
-        .windows(wanted.len())
-        .rposition(|window| window == wanted)
-}
-
 #[test]
 fn replay_equals_live() {
     if !require(&["ip", "nsenter", "nginx", "curl", "wrk", "tcpdump"]) {
@@ -52,19 +43,8 @@ fn replay_equals_live() {
     let _nginx = Nginx::start(&link.server);
     let setup = Setup::new(&format!("interfaces = [\"{INTERFACE}\"]"), "");
     let daemon = setup.start(&link.server);
-    let capture = setup.path("capture.pcap");
-    let said = File::create(setup.path("tcpdump.log")).expect("making a file");
-    let mut tcpdump = link.server.command("tcpdump");
-    tcpdump
-        .args(["-i", INTERFACE, "-s", "0", "-B", "65536", "-U", "-w"])
-        .arg(&capture)
-        .args(["--immediate-mode", "-Z", "root", "tcp"])
-        .stdin(Stdio::null())
-        .stderr(said);
-    let mut tcpdump = Process::start(&mut tcpdump);
-    wait_for("tcpdump to listen", Duration::from_secs(10), || {
-        (fs::metadata(&capture).ok()?.len() > 0).then_some(())
-    });
+    let folder = tempfile::tempdir().expect("making a folder");
+    let capture = Capture::start(&link.server, folder.path());
 
     let client = &link.client;
     let url = |path: &str| format!("{EDGE}/{path}");
@@ -129,18 +109,10 @@ fn replay_equals_live() {
         client,
         &["-A", last, "-H", "Connection: close", &url("widgets/1")],
     );
-    wait_for("tcpdump to write", Duration::from_secs(10), || {
-        let written = fs::read(&capture).ok()?;
-        let asked = find(&written, last.as_bytes())?;
-        find(written.get(asked..)?, b"{\"widget\"").map(drop)
-    });
+    let file = capture.stop_after(last, "{\"widget\"");
     daemon.assert_complete();
     let live = daemon.stop();
-    assert!(tcpdump.stop(Signal::INT));
-    let said = fs::read_to_string(setup.path("tcpdump.log")).unwrap_or_default();
-    assert!(said.contains("\n0 packets dropped by kernel"), "{said}");
-
-    let replayed = comparable(setup.replay(&capture));
+    let replayed = comparable(setup.replay(&file));
     let live = comparable(live);
     let differences: Vec<_> = live
         .iter()

@@ -247,7 +247,7 @@ fn converse(seed: u64) {
     let mut random = Random(seed);
     let mut both = Both::load(16 << 20, &[]);
     let mut going: Vec<_> = (0..8).map(|_| scripts::any(&mut random)).collect();
-    let (mut packets, mut kinds, mut bodies) = (0, [0; 4], 0);
+    let (mut packets, mut kinds, mut bodies) = (0, [0; 5], 0);
     while packets < 6_000 {
         let which = random.below(going.len());
         let (connection, sent) = &mut going[which];

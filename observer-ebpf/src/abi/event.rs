@@ -7,12 +7,14 @@ use super::FlowKey;
 pub enum Kind {
     /// A segment of a connection that speaks HTTP/1, or may do so.
     Segment,
-    /// The connection speaks TLS: nothing more of it is delivered.
+    /// The connection speaks TLS: nothing more of it is delivered but what its server says first.
     Tls,
     /// The connection speaks HTTP/2 in the clear: nothing more of it is delivered.
     Http2,
     /// The connection showed no sign of HTTP: nothing more of it is delivered until it does.
     Opaque,
+    /// A segment of what the server of a TLS connection says first.
+    Handshake,
 }
 
 /// Bits of [`EventHeader::flags`].
@@ -95,6 +97,7 @@ impl EventHeader {
             1 => Kind::Tls,
             2 => Kind::Http2,
             3 => Kind::Opaque,
+            4 => Kind::Handshake,
             _ => return None,
         })
     }

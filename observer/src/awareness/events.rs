@@ -1,5 +1,7 @@
 //! Rules that one exchange can break, alone or as the last of a few within minutes.
 
+use std::net::IpAddr;
+
 use super::cause::{Who, percent, span};
 use super::incident::{Evidence, Finding, Kind, Subject, network};
 use super::rules::{Rule, Severity};
@@ -49,7 +51,9 @@ impl Awareness {
         }
         if let Some(credential) = &call.credential {
             let location = u64::from(hash(credential.location.as_bytes()));
-            if traits.has(sign::IN_URL) && self.is_news(Rule::CredentialInUrl, location, seen) {
+            if traits.has(sign::IN_URL)
+                && self.is_news(Rule::CredentialInUrl, location, seen.second)
+            {
                 let subject = Subject::named(
                     Kind::Location,
                     &format!("{} {}", call.api, credential.location),
@@ -58,7 +62,9 @@ impl Awareness {
                 self.tell(Rule::CredentialInUrl, subject, words, call, seen);
             }
             let port = u64::from(call.server.port());
-            if traits.has(sign::CLEARTEXT) && self.is_news(Rule::CleartextCredential, port, seen) {
+            if traits.has(sign::CLEARTEXT)
+                && self.is_news(Rule::CleartextCredential, port, seen.second)
+            {
                 let subject = Subject::named(Kind::Listener, &format!("{}:{port}", call.interface));
                 let words = "credentials come in without encryption".to_owned();
                 self.tell(Rule::CleartextCredential, subject, words, call, seen);
@@ -66,7 +72,7 @@ impl Awareness {
         }
         let network = || u64::from(super::network_hash(call.peer.ip()));
         if traits.has(sign::SPOOFED) {
-            if self.is_news(Rule::SpoofedIdentity, network(), seen) {
+            if self.is_news(Rule::SpoofedIdentity, network(), seen.second) {
                 let words = "sets identity fields that only a gateway may".to_owned();
                 self.tell(
                     Rule::SpoofedIdentity,
@@ -76,7 +82,9 @@ impl Awareness {
                     seen,
                 );
             }
-        } else if traits.has(sign::BYPASS) && self.is_news(Rule::GatewayBypass, network(), seen) {
+        } else if traits.has(sign::BYPASS)
+            && self.is_news(Rule::GatewayBypass, network(), seen.second)
+        {
             let words = format!(
                 "comes past the gateway, answered with {}",
                 call.status.unwrap_or(0)
@@ -128,7 +136,7 @@ impl Awareness {
         ];
         for (applies, rule, words) in signs {
             if applies
-                && self.is_news(rule, u64::from(number), seen)
+                && self.is_news(rule, u64::from(number), seen.second)
                 && let Some(subject) = self.subject(Who::Key(number))
             {
                 self.tell(rule, subject, words(), call, seen);
@@ -137,22 +145,24 @@ impl Awareness {
     }
 
     /// Whether a rule has not said this within the last seconds.
-    fn is_news(&mut self, rule: Rule, what: u64, seen: &Seen) -> bool {
+    pub(super) fn is_news(&mut self, rule: Rule, what: u64, second: u64) -> bool {
         let last = self.said.get(&(rule, what)).copied();
-        if last.is_some_and(|last| seen.second < last + QUIET) {
+        if last.is_some_and(|last| second < last + QUIET) {
             return false;
         }
         if self.said.len() >= SAID {
             self.said.clear();
         }
-        self.said.insert((rule, what), seen.second);
+        self.said.insert((rule, what), second);
         true
     }
 
     fn tell(&mut self, rule: Rule, subject: Subject, words: String, call: &Call, seen: &Seen) {
         let severity = match rule {
             // Where only this site's own machines can listen, it can wait.
-            Rule::CleartextCredential if is_private(call) => Severity::Low,
+            Rule::CleartextCredential if is_private([call.peer.ip(), call.server.ip()]) => {
+                Severity::Low
+            }
             // A network that the registry does not list is more than one that is merely new.
             Rule::NewNetwork => Severity::High,
             rule => rule.severity(),
@@ -350,14 +360,14 @@ pub(super) fn event(
 }
 
 /// Whether both ends are in one site's own networks (RFC 1918, RFC 4193, link-local).
-fn is_private(call: &Call) -> bool {
-    let private = |address: std::net::IpAddr| match address.to_canonical() {
-        std::net::IpAddr::V4(address) => {
+pub(super) fn is_private(ends: [IpAddr; 2]) -> bool {
+    let private = |address: IpAddr| match address.to_canonical() {
+        IpAddr::V4(address) => {
             address.is_private() || address.is_loopback() || address.is_link_local()
         }
-        std::net::IpAddr::V6(address) => {
+        IpAddr::V6(address) => {
             address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
         }
     };
-    private(call.peer.ip()) && private(call.server.ip())
+    ends.into_iter().all(private)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::cause::Who;
 use super::incident::Incident;
 use super::key::Key;
+use super::listeners::Listener;
 use super::place::Place;
 use super::verdicts::Verdicts;
 use super::volume::Volume;
@@ -67,6 +68,15 @@ impl Awareness {
         if rows.len() >= most {
             return rows;
         }
+        let listeners = self.listeners.iter_mut().map(|(_, listener)| listener);
+        for listener in listeners.filter(|listener| listener.changed) {
+            listener.changed = false;
+            keep(
+                &mut rows,
+                format!("listener\0{}", listener.name),
+                postcard::to_allocvec(&*listener),
+            );
+        }
         let whole = Whole {
             classes: &self.host.verdicts,
             volume: &self.host.volume,
@@ -94,6 +104,7 @@ impl Awareness {
             match kind {
                 Some("key") => self.restore_key(state),
                 Some("route") => self.restore_place(state),
+                Some("listener") => self.restore_listener(state),
                 _ => self.restore_whole(state),
             }
         }
@@ -141,6 +152,16 @@ impl Awareness {
             {
                 self.places.enter(names, place, |place| place.last);
             }
+        }
+    }
+
+    fn restore_listener(&mut self, state: &[u8]) {
+        if let Ok(listener) = postcard::from_bytes::<Listener>(state)
+            && self.listeners.find(&listener.name).is_none()
+        {
+            let name = Arc::clone(&listener.name);
+            self.listeners
+                .enter(name, listener, |listener| listener.last);
         }
     }
 

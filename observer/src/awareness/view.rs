@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::incident::Incident;
+use super::listeners::Listener;
 use super::place::{Access, Posture};
 use super::rules::{Rule, Severity};
 use super::{Awareness, CLASSES, Class};
@@ -23,6 +24,8 @@ pub struct View {
     pub routes: Vec<RouteView>,
     /// Every key.
     pub keys: Vec<KeyView>,
+    /// Every port of this host that speaks TLS.
+    pub listeners: Vec<Listener>,
 }
 
 /// What is usual for a consumer, and how far it is from that.
@@ -81,17 +84,19 @@ impl Awareness {
             consumers: self.consumers(),
             routes: self.postures(),
             keys: self.key_views(),
+            listeners: self.listener_views(),
         }
     }
 
     /// What a bound refused, or made room for something else, by the bound.
-    pub fn refused(&self) -> [(&'static str, u64); 5] {
+    pub fn refused(&self) -> [(&'static str, u64); 6] {
         let (registered, strangers) = self.keys.refused();
         [
             ("key_bound", registered),
             ("stranger_bound", strangers),
             ("route_bound", self.places.refused()),
             ("network_bound", self.sources.refused()),
+            ("listener_bound", self.listeners.refused()),
             ("incident_bound", self.book.refused()),
         ]
     }
@@ -148,6 +153,16 @@ impl Awareness {
             .collect();
         routes.sort_by(|one, two| (&one.api, &one.route).cmp(&(&two.api, &two.route)));
         routes
+    }
+
+    fn listener_views(&self) -> Vec<Listener> {
+        let mut listeners: Vec<Listener> = self
+            .listeners
+            .iter()
+            .map(|(_, listener)| listener.clone())
+            .collect();
+        listeners.sort_by(|one, two| one.name.cmp(&two.name));
+        listeners
     }
 
     fn key_views(&self) -> Vec<KeyView> {

@@ -223,6 +223,9 @@ pub struct Posture {
     /// Keys instead of routes
     #[arg(long)]
     pub keys: bool,
+    /// Ports that speak TLS instead of routes: versions that were agreed on, and what of it is weak
+    #[arg(long, conflicts_with = "keys")]
+    pub tls: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

@@ -9,9 +9,10 @@ use super::config::{self, Config};
 use super::failure::Failure;
 use super::report::{Cell, Report, time};
 use super::{reading, rules};
-use crate::awareness::{Awareness, Incident, State};
+use crate::awareness::{Awareness, Incident, Listener, State};
 use crate::export::ocsf;
 use crate::store;
+use crate::tls::Version;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -243,6 +244,19 @@ pub fn posture(arguments: &cli::Posture) -> Result<bool, Failure> {
             ],
             view.keys.iter().map(row).collect(),
         )
+    } else if arguments.tls {
+        let row = |listener: &Listener| {
+            let versions = listener.versions.map(Cell::Count);
+            let counts = [listener.refused, listener.unread, listener.weak].map(Cell::Count);
+            let mut row = vec![text(&listener.name)];
+            row.extend(versions.into_iter().chain(counts));
+            row.extend([when(listener.last_weak), when(listener.last)]);
+            row
+        };
+        let mut columns = vec!["listener"];
+        columns.extend(Version::ALL.map(Version::column));
+        columns.extend(["refused", "unread", "weak", "last_weak", "last_seen"]);
+        (columns, view.listeners.iter().map(row).collect())
     } else {
         let row = |route: &crate::awareness::RouteView| {
             vec![
@@ -288,7 +302,7 @@ pub fn posture(arguments: &cli::Posture) -> Result<bool, Failure> {
 /// Open findings that belong to a posture, a sentence each.
 fn findings(ledger: &store::Reader, now: u64) -> Result<Vec<String>, Failure> {
     use crate::awareness::Rule::{
-        CleartextCredential, CredentialInUrl, GatewayBypass, UnkeyedSuccess,
+        CleartextCredential, CredentialInUrl, GatewayBypass, UnkeyedSuccess, WeakTls,
     };
     let period = store::Period {
         from: now,
@@ -304,7 +318,7 @@ fn findings(ledger: &store::Reader, now: u64) -> Result<Vec<String>, Failure> {
         .filter(|incident| {
             matches!(
                 incident.rule,
-                CleartextCredential | CredentialInUrl | GatewayBypass | UnkeyedSuccess
+                CleartextCredential | CredentialInUrl | GatewayBypass | UnkeyedSuccess | WeakTls
             )
         })
         .map(|incident| format!("{}: {}", incident.rule.name(), incident.statement))

@@ -27,6 +27,26 @@ struct Summary {
     uncertain: u64,
 }
 
+/// Where exchanges go.
+struct Outputs {
+    summary: Summary,
+    awareness: Awareness,
+    records: Option<RecordSink>,
+}
+
+impl Outputs {
+    fn call(&mut self, counters: &mut Counters, call: &Call) {
+        self.summary.exchanges += 1;
+        self.summary.uncertain += u64::from(call.uncertain.is_some());
+        counters.record(call, call.end());
+        self.awareness.tick(call.end() / TICK, 1.0);
+        self.awareness.observe(call);
+        if let Some(records) = &mut self.records {
+            records.write(call);
+        }
+    }
+}
+
 /// Replays capture files.
 ///
 /// # Errors
@@ -39,7 +59,7 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         Vec::new(),
         false,
     )?;
-    let mut records = match &arguments.records {
+    let records = match &arguments.records {
         Some(path) => {
             Some(RecordSink::open(path).map_err(|error| Failure::input("records", error))?)
         }
@@ -51,54 +71,47 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         Counters::new(config.metrics.max_series, 0),
         move || clock.load(Ordering::Relaxed),
     ));
-    let mut summary = Summary::default();
     let mut tracking = Tracking::default();
     let mut host = CaptureHost::default();
     let mut tick = 0;
-    let mut awareness = Awareness::new(pipeline.registry());
+    let mut seen = Outputs {
+        summary: Summary::default(),
+        awareness: Awareness::new(pipeline.registry()),
+        records,
+    };
     for path in &arguments.captures {
         let mut counters = state.counters();
-        let mut out = |call: Call| {
-            summary.exchanges += 1;
-            summary.uncertain += u64::from(call.uncertain.is_some());
-            counters.record(&call, call.end());
-            awareness.tick(call.end() / TICK, 1.0);
-            awareness.observe(&call);
-            if let Some(records) = &mut records {
-                records.write(&call);
-            }
-        };
         let packets = capture_file::read(path, |packet| {
             host.name(packet.interface);
             now.fetch_max(packet.time, Ordering::Relaxed);
             if packet.time >= tick {
                 tick = packet.time.saturating_add(TICK);
-                pipeline.tick(packet.time, &mut host, &mut out);
+                pipeline.tick(packet.time, &mut host, &mut |call| {
+                    seen.call(&mut counters, &call);
+                });
             }
             if let Some(segment) = tracking.packet(&packet) {
-                pipeline.segment(&segment, 0, &mut host, &mut out);
+                pipeline.segment(&segment, 0, &mut host, &mut |call| {
+                    seen.call(&mut counters, &call);
+                });
                 for (flow, hint) in pipeline.take_hints() {
                     tracking.hint(flow, hint);
                 }
             }
+            for handshake in pipeline.take_handshakes() {
+                seen.awareness.observe_handshake(&handshake);
+            }
         });
         drop(counters);
-        summary.packets += packets.map_err(|error| Failure::input(path.display(), error))?;
+        seen.summary.packets += packets.map_err(|error| Failure::input(path.display(), error))?;
     }
     {
         let mut counters = state.counters();
         pipeline.finish(now.load(Ordering::Relaxed), &mut host, &mut |call| {
-            summary.exchanges += 1;
-            summary.uncertain += u64::from(call.uncertain.is_some());
-            counters.record(&call, call.end());
-            awareness.tick(call.end() / TICK, 1.0);
-            awareness.observe(&call);
-            if let Some(records) = &mut records {
-                records.write(&call);
-            }
+            seen.call(&mut counters, &call);
         });
     }
-    if let Some(records) = &mut records {
+    if let Some(records) = &mut seen.records {
         records.flush();
         if records.errors() > 0 {
             return Err(Failure::input(
@@ -107,8 +120,8 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
             ));
         }
     }
-    state.set_capture(statistics::of_pipeline(&pipeline, records.as_ref()));
-    let view = awareness.view();
+    state.set_capture(statistics::of_pipeline(&pipeline, seen.records.as_ref()));
+    let view = seen.awareness.view();
     let incidents: Vec<String> = (view.open.iter())
         .map(|incident| {
             format!(
@@ -124,7 +137,7 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         write_metrics(path, &state)?;
     }
     if arguments.summary {
-        print_summary(&summary, &pipeline, &tracking, &incidents)?;
+        print_summary(&seen.summary, &pipeline, &tracking, &incidents)?;
     }
     Ok(())
 }
@@ -158,6 +171,11 @@ fn print_summary(
     for ((port, reason), count) in &counts.opaque {
         text.push_str(&format!(
             "connections not read {count} on port {port}: {reason}\n"
+        ));
+    }
+    for ((version, result), count) in &counts.handshakes {
+        text.push_str(&format!(
+            "TLS handshakes       {count} of version {version}: {result}\n"
         ));
     }
     for incident in incidents {

@@ -55,6 +55,11 @@ pub fn of_pipeline(pipeline: &Pipeline, records: Option<&RecordSink>) -> Capture
             .map(|((port, reason), count)| (*port, *reason, *count))
             .collect(),
         dropped,
+        tls_handshakes: counts
+            .handshakes
+            .iter()
+            .map(|((version, result), count)| (*version, *result, *count))
+            .collect(),
         ..CaptureStats::default()
     }
 }

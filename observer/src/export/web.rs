@@ -95,6 +95,7 @@ async fn posture(Shared(site): Shared<Site>) -> Answer {
         "completeness": site.state.snapshot().completeness,
         "rows": view.routes,
         "keys": view.keys,
+        "listeners": view.listeners,
     });
     json(&answer)
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use observer_ebpf::abi::{EventHeader, FlowKey, flags};
+use observer_ebpf::abi::{EventHeader, FlowKey, Kind, flags};
 use observer_ebpf::track::ORIGIN;
 
 use super::{Host, Rules};
@@ -13,13 +13,13 @@ use crate::http::{self, Exchange, Moment, RequestHead, Side, Sink, Start, Uncert
 use crate::identity::traits::{Traits, sign};
 use crate::identity::{Attribution, Consumer, TargetPrivacy};
 use crate::segment::{self, Segment};
+use crate::tls::{self, Flight, Handshake};
 use crate::usage::{Call, Credential, Fingerprint, Outcome, Vantage, Visibility};
 
 /// What the pipeline keeps of a connection.
 #[derive(Serialize, Deserialize)]
 pub struct Connection {
-    /// `None` while the connection speaks something else.
-    http: Option<http::Connection<Box<Asked>>>,
+    speaks: Speaks,
     about: About,
     /// Stream offsets told to the kernel side, of the low and the high end's bytes.
     pub hinted: [u64; 2],
@@ -29,6 +29,16 @@ pub struct Connection {
     /// Positions in the ring of the low and the high end's first event that something still waits in as bytes.
     #[serde(skip)]
     pub raw_since: [Option<u64>; 2],
+}
+
+/// What a connection speaks.
+#[derive(Serialize, Deserialize)]
+enum Speaks {
+    Http(http::Connection<Box<Asked>>),
+    /// TLS, and how its handshake goes is not known yet.
+    Tls(Flight),
+    /// Something that cannot be read.
+    Other,
 }
 
 /// What holds for every exchange of a connection.
@@ -75,13 +85,15 @@ impl Connection {
             proxied: None,
             ignored: false,
         };
-        let http = Some(if header.has(flags::FROM_START) {
-            http::Connection::starting_at(ORIGIN)
+        let speaks = if header.kind() == Some(Kind::Handshake) {
+            Speaks::Tls(Flight::default())
+        } else if header.has(flags::FROM_START) {
+            Speaks::Http(http::Connection::starting_at(ORIGIN))
         } else {
-            http::Connection::new(false)
-        });
+            Speaks::Http(http::Connection::new(false))
+        };
         Self {
-            http,
+            speaks,
             about,
             hinted: [0; 2],
             heap: 0,
@@ -97,20 +109,36 @@ impl Connection {
                 Some(Start::Request | Start::Response)
             )
         };
-        if self.http.is_none() && segment.header.skipped == 0 && starts() {
-            self.http = Some(http::Connection::new(false));
+        if self.is_over() && segment.header.skipped == 0 && starts() {
+            self.speaks = Speaks::Http(http::Connection::new(false));
+        }
+    }
+
+    /// Whether there is nothing in it to read any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.speaks, Speaks::Other)
+    }
+
+    fn http(&self) -> Option<&http::Connection<Box<Asked>>> {
+        match &self.speaks {
+            Speaks::Http(http) => Some(http),
+            Speaks::Tls(_) | Speaks::Other => None,
         }
     }
 
     /// Stream offset before which bytes of one end are of no use.
     pub fn needless_until(&self, high: bool) -> Option<u64> {
         let side = self.about.side(high)?;
-        self.http.as_ref()?.skip_until(side)
+        match &self.speaks {
+            Speaks::Http(http) => http.skip_until(side),
+            Speaks::Tls(_) if side == Side::Client => Some(u64::MAX),
+            Speaks::Tls(_) | Speaks::Other => None,
+        }
     }
 
     /// Whether nothing of it is pending.
     pub fn is_idle(&self) -> bool {
-        self.http.as_ref().is_none_or(http::Connection::is_idle)
+        self.http().is_none_or(http::Connection::is_idle)
     }
 
     /// Position in the ring of the first event that something still waits in as bytes.
@@ -120,7 +148,7 @@ impl Connection {
 
     /// Stream offset of the first byte of the head of one end that is half read.
     pub fn half_read(&self, high: bool) -> Option<u64> {
-        self.http.as_ref()?.half_read(self.about.side(high)?)
+        self.http()?.half_read(self.about.side(high)?)
     }
 
     /// Bytes on the heap.
@@ -130,7 +158,12 @@ impl Connection {
             .proxied
             .as_ref()
             .map_or(0, |_| size_of::<SocketAddr>());
-        self.http.as_ref().map_or(0, http::Connection::heap_bytes) + proxied
+        let read = match &self.speaks {
+            Speaks::Http(http) => http.heap_bytes(),
+            Speaks::Tls(flight) => flight.heap_bytes(),
+            Speaks::Other => 0,
+        };
+        read + proxied
     }
 }
 
@@ -172,6 +205,25 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
         self.with_http(false, |http, _, limits, calls| {
             http.end(time, limits, calls)
         });
+        if matches!(self.connection.speaks, Speaks::Tls(_)) {
+            self.handshake(tls::Outcome::Unread, time);
+        }
+    }
+
+    /// A handshake is as far as it can be read.
+    fn handshake(&mut self, outcome: tls::Outcome, time: u64) {
+        self.connection.speaks = Speaks::Other;
+        let about = &self.connection.about;
+        let (client, server) = segment::ends(&self.flow, about.client_high == Some(true));
+        let handshake = Handshake {
+            time: time.saturating_add_signed(self.rules.clock),
+            client,
+            server,
+            inbound: self.host.is_own(server.ip()) || !self.host.is_own(client.ip()),
+            interface: self.host.interface(about.interface),
+            outcome,
+        };
+        self.rules.shake(handshake);
     }
 
     /// Runs `read` on the connection's HTTP, if it speaks that and its sides are known.
@@ -181,7 +233,7 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
         read: impl FnOnce(&mut http::Connection<Box<Asked>>, Side, &http::Limits, &mut Calls<'_, H, O>),
     ) {
         let Connection {
-            http: Some(http),
+            speaks: Speaks::Http(http),
             about,
             ..
         } = &mut *self.connection
@@ -204,7 +256,7 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
         read(http, side, &limits, &mut calls);
         if http.is_opaque() {
             let port = calls.ends().1.port();
-            self.connection.http = None;
+            self.connection.speaks = Speaks::Other;
             let known = self.rules.counts.opaque.len() < super::OPAQUE_PORTS;
             *self
                 .rules
@@ -252,6 +304,12 @@ fn vantage(client: IpAddr, flow: &FlowKey, host: &mut impl Host) -> Vantage {
 
 impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
     fn data(&mut self, high: bool, seen: Seen, offset: u64, bytes: &[u8]) {
+        if let Speaks::Tls(flight) = &mut self.connection.speaks {
+            if let Some(outcome) = flight.push(bytes) {
+                self.handshake(outcome, seen.time);
+            }
+            return;
+        }
         self.tell_sides(high, bytes);
         self.with_http(high, |http, side, limits, calls| {
             http.data(side, seen.into(), offset, bytes, limits, calls)
@@ -259,6 +317,12 @@ impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
     }
 
     fn hole(&mut self, high: bool, seen: Seen, offset: u64, length: u64) {
+        // What the client says is not delivered.
+        if let Speaks::Tls(flight) = &mut self.connection.speaks
+            && self.connection.about.side(high) == Some(Side::Server)
+        {
+            flight.hole();
+        }
         self.with_http(high, |http, side, limits, calls| {
             http.hole(side, seen.into(), offset, length, limits, calls)
         });

@@ -138,12 +138,60 @@ fn tls_and_http2_are_said_once_and_sealed() {
         for mut talk in [Conversation::opened(1, 2), Conversation::joined(1, 2)] {
             let said = delivery(talk.send(Client, start));
             assert_eq!((said.kind, said.copy), (kind, 0));
-            assert_eq!(talk.send(Server, start), Decision::Pass);
+            assert_eq!(talk.send(Client, start), Decision::Pass);
             // Bytes of it that look like a start are chance.
             assert_eq!(talk.send(Client, GET), Decision::Pass);
-            assert_eq!(talk.send(Server, OK), Decision::Pass);
         }
     }
+    let mut joined = Conversation::joined(1, 2);
+    joined.send(Client, TLS);
+    assert_eq!(joined.send(Server, TLS), Decision::Pass);
+    let mut prior = Conversation::opened(1, 2);
+    prior.send(Client, HTTP2);
+    assert_eq!(prior.send(Server, OK), Decision::Pass);
+}
+
+#[test]
+fn what_a_tls_server_says_first_is_delivered_once() {
+    for low in [Client, Server] {
+        let mut talk = Conversation::joined(1000, 9000);
+        talk.low = low;
+        talk.handshake();
+        assert_eq!(delivery(talk.send(Client, TLS)).kind, Kind::Tls);
+        let first = talk.segment(Server, 1400, 0);
+        let said = delivery(talk.send_long(Server, TLS, 1400));
+        assert_eq!(
+            (said.kind, said.offset, said.copy),
+            (Kind::Handshake, ORIGIN, 1400)
+        );
+        // The first byte sent again would begin another handshake.
+        assert_eq!(
+            talk.see(&first, TLS, INTERFACE),
+            Some(Decision::Pass),
+            "{low:?}"
+        );
+        assert_eq!(talk.send(Client, TLS), Decision::Pass);
+        let rest = delivery(talk.send_long(Server, OTHER, 1400));
+        assert_eq!(
+            (rest.kind, rest.offset, rest.copy),
+            (Kind::Handshake, ORIGIN + 1400, HELLO as u32 - 1400)
+        );
+        assert_eq!(talk.send_long(Server, OTHER, 1400), Decision::Pass);
+        assert_eq!(
+            talk.send_with(Client, b"", 0, tcp::FIN),
+            Decision::Pass,
+            "its end is of no use"
+        );
+    }
+}
+
+#[test]
+fn tls_that_begins_later_is_not_looked_into() {
+    let mut talk = Conversation::opened(1, 2);
+    talk.send(Server, OTHER);
+    talk.send(Client, OTHER);
+    assert_eq!(delivery(talk.send(Client, TLS)).kind, Kind::Tls);
+    assert_eq!(talk.send(Server, TLS), Decision::Pass);
 }
 
 #[test]

@@ -223,6 +223,9 @@ impl Capture {
         for (flow, hint) in pipeline.take_hints() {
             kernel.hint(&flow, hint)?;
         }
+        for handshake in pipeline.take_handshakes() {
+            watch.observe_handshake(&handshake);
+        }
         Ok(events)
     }
 

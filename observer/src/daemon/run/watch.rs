@@ -7,6 +7,7 @@ use crate::awareness::{Awareness, Incident};
 use crate::export::State;
 use crate::export::notify::Notifier;
 use crate::identity::Registry;
+use crate::tls::Handshake;
 use crate::usage::Call;
 use crate::usage::batch::{Batch, IncidentRow};
 
@@ -55,6 +56,11 @@ impl Watch {
     #[inline]
     pub fn observe(&mut self, call: &Call) {
         self.awareness.observe(call);
+    }
+
+    /// Takes a TLS handshake.
+    pub fn observe_handshake(&mut self, handshake: &Handshake) {
+        self.awareness.observe_handshake(handshake);
     }
 
     /// Takes a new registry.
