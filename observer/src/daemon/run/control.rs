@@ -84,7 +84,10 @@ async fn answer(mut stream: UnixStream, orders: Sender<Order>, status: impl Fn()
             Err(why) => format!("failed: {}\n", why.replace('\n', " ")),
         },
         other => match other.strip_prefix("incident ").and_then(deed) {
-            Some((id, deed)) => incident(&orders, id, deed).await,
+            Some((id, deed)) => match incident(&orders, &status, id, deed).await {
+                Ok(()) => "ok\n".to_owned(),
+                Err(why) => format!("failed: {}\n", why.replace('\n', " ")),
+            },
             None => "failed: no such request\n".to_owned(),
         },
     };
@@ -105,16 +108,24 @@ fn deed(text: &str) -> Option<(String, Deed)> {
     Some((id.to_owned(), deed))
 }
 
-async fn incident(orders: &Sender<Order>, id: String, deed: Deed) -> String {
+/// Does something about an incident, and brings that into the ledger.
+async fn incident(
+    orders: &Sender<Order>,
+    status: &impl Fn() -> Status,
+    id: String,
+    deed: Deed,
+) -> Result<(), String> {
+    let stopping = || "the daemon is stopping".to_owned();
     let (sender, receiver) = oneshot::channel();
-    if orders.send(Order::Incident(id, deed, sender)).is_err() {
-        return "failed: the daemon is stopping\n".to_owned();
+    orders
+        .send(Order::Incident(id, deed, sender))
+        .map_err(|_| stopping())?;
+    if !receiver.await.map_err(|_| stopping())? {
+        return Err("no incident of that id is open".to_owned());
     }
-    match receiver.await {
-        Ok(true) => "ok\n".to_owned(),
-        Ok(false) => "failed: no incident of that id is open\n".to_owned(),
-        Err(_) => "failed: the daemon is stopping\n".to_owned(),
-    }
+    commit(orders, status, false)
+        .await
+        .map_err(|why| format!("done, but a restart may forget it: {why}"))
 }
 
 /// Brings everything that was seen so far into the ledger; with `all`, baselines too.
