@@ -10,6 +10,7 @@ pub mod beta;
 mod book;
 mod cause;
 mod class;
+mod configured;
 mod events;
 pub mod incident;
 mod key;

@@ -66,6 +66,8 @@ pub struct Resolved {
     pub learned: bool,
     /// Whether the configuration declares the operation as public.
     pub public: bool,
+    /// Whether APIs are configured with hosts, and the host that was asked for is none of them.
+    pub stray: bool,
 }
 
 /// How often each bound refused something.
@@ -188,13 +190,14 @@ impl Routes {
         let authority = target.authority().or(host);
         let path = target.path();
         let recent = self.recent.as_ref().zip(authority);
-        let scope = match recent.filter(|((known, _), authority)| **known == **authority) {
-            Some(((_, scope), _)) => *scope,
+        let (scope, stray) = match recent.filter(|((known, _), authority)| **known == **authority) {
+            // Only where no API is configured: no host is stray.
+            Some(((_, scope), _)) => (*scope, false),
             None => {
                 let name = HostName::of(authority);
-                let scope = self.scope(&name, path, evidence);
+                let found = self.scope(&name, path, evidence);
                 self.recent = self.lasting(&name, authority);
-                scope
+                found
             }
         };
         let Some(path) = path else {
@@ -202,14 +205,21 @@ impl Routes {
                 Target::Asterisk => self.asterisk.clone(),
                 _ => self.other.clone(),
             };
-            return self.resolved(scope, route, false, false);
+            return Resolved {
+                stray,
+                ..self.resolved(scope, route, false)
+            };
         };
         let (route, learned) = self.route(scope, path, evidence);
         let public = self
             .scopes
             .get(scope)
             .is_some_and(|scope| scope.is_public(method, path));
-        self.resolved(scope, route, learned, public)
+        Resolved {
+            public,
+            stray,
+            ..self.resolved(scope, route, learned)
+        }
     }
 
     /// How often something was learned: what was saved before still holds while this is the same.
@@ -279,7 +289,8 @@ impl Routes {
         (templates, self.nodes)
     }
 
-    fn resolved(&self, scope: usize, route: Arc<str>, learned: bool, public: bool) -> Resolved {
+    /// What is neither public nor stray.
+    fn resolved(&self, scope: usize, route: Arc<str>, learned: bool) -> Resolved {
         let api = self
             .scopes
             .get(scope)
@@ -288,7 +299,8 @@ impl Routes {
             api: api.clone(),
             route,
             learned,
-            public,
+            public: false,
+            stray: false,
         }
     }
 
@@ -311,7 +323,8 @@ impl Routes {
         lasts.then_some((authority?.into(), host.scope))
     }
 
-    fn scope(&mut self, host: &HostName, path: Option<&str>, evidence: Evidence) -> usize {
+    /// The scope of a request, and whether its host is stray.
+    fn scope(&mut self, host: &HostName, path: Option<&str>, evidence: Evidence) -> (usize, bool) {
         let name = host.as_str();
         let configured = self
             .configured
@@ -319,9 +332,17 @@ impl Routes {
             .filter_map(|api| api.matches(name, path).map(|rank| (rank, api.scope)))
             .max_by_key(|&(rank, scope)| (rank, std::cmp::Reverse(scope)));
         if let Some((_, scope)) = configured {
-            return scope;
+            return (scope, false);
         }
-        let Some(name) = name else { return 0 };
+        let Some(name) = name else { return (0, false) };
+        let mut known = self.configured.iter().filter_map(|api| api.knows(name));
+        let stray = known
+            .next()
+            .is_some_and(|first| !first && !known.any(|known| known));
+        (self.host_scope(name, evidence), stray)
+    }
+
+    fn host_scope(&mut self, name: &str, evidence: Evidence) -> usize {
         if let Some(known) = self.hosts.get_mut(name) {
             if !known.earned && evidence == Evidence::Success {
                 known.earned = true;

@@ -1,5 +1,7 @@
 //! Rules that one exchange can break, alone or as the last of a few within minutes.
 
+use std::net::IpAddr;
+
 use super::cause::{Who, percent, span};
 use super::incident::{Evidence, Finding, Kind, Subject, network};
 use super::rules::{Rule, Severity};
@@ -26,6 +28,7 @@ impl Awareness {
     pub(super) fn judge(&mut self, call: &Call, seen: &Seen) {
         if call.traits.signs != 0 {
             self.signs(call, seen);
+            self.configured(call, seen);
         }
         if call.traits.signature != 0 {
             self.signature(call, seen);
@@ -137,7 +140,7 @@ impl Awareness {
     }
 
     /// Whether a rule has not said this within the last seconds.
-    fn is_news(&mut self, rule: Rule, what: u64, seen: &Seen) -> bool {
+    pub(super) fn is_news(&mut self, rule: Rule, what: u64, seen: &Seen) -> bool {
         let last = self.said.get(&(rule, what)).copied();
         if last.is_some_and(|last| seen.second < last + QUIET) {
             return false;
@@ -149,7 +152,14 @@ impl Awareness {
         true
     }
 
-    fn tell(&mut self, rule: Rule, subject: Subject, words: String, call: &Call, seen: &Seen) {
+    pub(super) fn tell(
+        &mut self,
+        rule: Rule,
+        subject: Subject,
+        words: String,
+        call: &Call,
+        seen: &Seen,
+    ) {
         let severity = match rule {
             // Where only this site's own machines can listen, it can wait.
             Rule::CleartextCredential if is_private(call) => Severity::Low,
@@ -349,15 +359,19 @@ pub(super) fn event(
     Finding::new(rule, subject, statement, evidence, 1.0)
 }
 
-/// Whether both ends are in one site's own networks (RFC 1918, RFC 4193, link-local).
+/// Whether both ends are in one site's own networks.
 fn is_private(call: &Call) -> bool {
-    let private = |address: std::net::IpAddr| match address.to_canonical() {
-        std::net::IpAddr::V4(address) => {
+    is_site(call.peer.ip()) && is_site(call.server.ip())
+}
+
+/// Whether an address is of a site's own networks (RFC 1918, RFC 4193, link-local), or of this host alone.
+pub(super) fn is_site(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
             address.is_private() || address.is_loopback() || address.is_link_local()
         }
-        std::net::IpAddr::V6(address) => {
+        IpAddr::V6(address) => {
             address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
         }
-    };
-    private(call.peer.ip()) && private(call.server.ip())
+    }
 }

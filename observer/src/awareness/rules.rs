@@ -64,6 +64,8 @@ pub enum Rule {
     SpoofedIdentity,
     /// Responses take longer than usual.
     Latency,
+    /// A host that no API is configured with is answered.
+    UnknownHost,
 }
 
 /// How bad something is.
@@ -99,7 +101,7 @@ pub enum Family {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::ErrorRate,
         Self::ProviderErrors,
         Self::RateLimitPressure,
@@ -127,6 +129,7 @@ impl Rule {
         Self::GatewayBypass,
         Self::SpoofedIdentity,
         Self::Latency,
+        Self::UnknownHost,
     ];
 
     /// The name in incidents, metrics and commands.
@@ -159,6 +162,7 @@ impl Rule {
             Self::GatewayBypass => "gateway_bypass",
             Self::SpoofedIdentity => "spoofed_identity",
             Self::Latency => "latency",
+            Self::UnknownHost => "unknown_host",
         }
     }
 
@@ -189,7 +193,8 @@ impl Rule {
             | Self::CleartextCredential
             | Self::CredentialInUrl
             | Self::GatewayBypass
-            | Self::SpoofedIdentity => Family::Event,
+            | Self::SpoofedIdentity
+            | Self::UnknownHost => Family::Event,
         }
     }
 
@@ -216,7 +221,8 @@ impl Rule {
             | Self::RateLimitEvasion
             | Self::CleartextCredential
             | Self::CredentialInUrl
-            | Self::Latency => Severity::Medium,
+            | Self::Latency
+            | Self::UnknownHost => Severity::Medium,
             Self::RateLimitPressure
             | Self::UploadVolume
             | Self::MethodProbing
@@ -250,9 +256,10 @@ impl Rule {
             Self::Exfiltration => &["API1:2023", "API3:2023"],
             Self::Scanning => &["API8:2023", "API9:2023"],
             Self::MethodProbing => &["API5:2023"],
-            Self::CleartextCredential | Self::CredentialInUrl | Self::GatewayBypass => {
-                &["API8:2023"]
-            }
+            Self::CleartextCredential
+            | Self::CredentialInUrl
+            | Self::GatewayBypass
+            | Self::UnknownHost => &["API8:2023"],
         }
     }
 
@@ -266,7 +273,8 @@ impl Rule {
             | Self::GatewayBypass
             | Self::CredentialInUrl
             | Self::CleartextCredential
-            | Self::Latency => Responsible::Provider,
+            | Self::Latency
+            | Self::UnknownHost => Responsible::Provider,
             _ => Responsible::Consumer,
         }
     }

@@ -410,6 +410,7 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             asked.as_ref().map_or("", |asked| &asked.path),
             exchange.status,
         );
+        let stray = resolved.stray;
         let accepted = exchange
             .status
             .is_some_and(|status| !matches!(status, 401 | 403));
@@ -475,6 +476,7 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             sign::CLEARTEXT,
             edge && call.visibility == Visibility::Plaintext,
         );
+        call.traits.set(sign::STRAY_HOST, stray);
         call.target = match self.rules.settings.targets {
             TargetPrivacy::Route => Some(Box::from(&*call.route)),
             TargetPrivacy::Path => Some(path),

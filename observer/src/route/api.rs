@@ -177,6 +177,15 @@ impl Selector {
         })
     }
 
+    /// Whether a host is one of its own; `None`: it names none.
+    pub(super) fn knows(&self, host: &str) -> Option<bool> {
+        let own = || {
+            let mut patterns = self.hosts.iter();
+            patterns.any(|pattern| pattern.matches(host).is_some())
+        };
+        (!self.hosts.is_empty()).then(own)
+    }
+
     /// How specifically this API matches: host first (exact, below, any), then length of the base path.
     pub(super) fn matches(&self, host: Option<&str>, path: Option<&str>) -> Option<(u8, usize)> {
         let rank = if self.hosts.is_empty() {

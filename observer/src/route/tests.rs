@@ -120,6 +120,53 @@ fn hosts_and_base_path_choose_the_api() {
 }
 
 #[test]
+fn a_host_is_stray_where_apis_name_theirs_and_none_of_them_is_meant() {
+    let stray = |routes: &mut Routes, host: Option<&str>, target: &str| {
+        routes.resolve("GET", host, target, Some(200)).stray
+    };
+    let mut routes = configured(&[widgets()]);
+    for (host, target, expected) in [
+        (Some("evil.example"), "/v1/widgets", true),
+        (Some("192.0.2.1:8080"), "/v1/widgets", true),
+        (Some("api.example"), "http://evil.example/v1/widgets", true),
+        (Some("evil.example"), "*", true),
+        (Some("API.example.:8080"), "/v1/widgets", false),
+        (Some("eu.widgets.example"), "/v1/widgets", false),
+        // Its path is nobody's, its host is.
+        (Some("api.example"), "/v2/widgets", false),
+        (Some("a b"), "/v1/widgets", false),
+        (None, "/v1/widgets", false),
+    ] {
+        assert_eq!(
+            stray(&mut routes, host, target),
+            expected,
+            "{host:?} {target}"
+        );
+    }
+    let any = Api {
+        name: "any".into(),
+        base_path: "/v1".into(),
+        ..Api::default()
+    };
+    let mut routes = configured(&[widgets(), any.clone()]);
+    assert!(
+        !stray(&mut routes, Some("evil.example"), "/v1/widgets"),
+        "an API for every host is meant"
+    );
+    assert!(stray(&mut routes, Some("evil.example"), "/v2/widgets"));
+    assert!(!stray(
+        &mut configured(&[any]),
+        Some("evil.example"),
+        "/v2/widgets"
+    ));
+    assert!(!stray(
+        &mut self::routes(),
+        Some("evil.example"),
+        "/v1/widgets"
+    ));
+}
+
+#[test]
 fn public_operations_are_marked() {
     let mut routes = configured(&[widgets()]);
     let mut public = |method: &str, target: &str| {

@@ -8,7 +8,7 @@ use rand_distr::{Distribution, Poisson};
 
 use super::labels::{Class, Label, PARAMETERS, attacker};
 use super::population::{EXPIRED, FORMER, REVOKED};
-use super::request::{Credential, Request, Way};
+use super::request::{API, Credential, Request, Way};
 use super::traffic::{TICK, TIMES, Traffic};
 
 impl Traffic<'_> {
@@ -34,9 +34,11 @@ impl Traffic<'_> {
             | Class::Cleartext
             | Class::KeyInUrl
             | Class::Bypass
-            | Class::Spoofed => label.strength.pick([1.0, 5.0, 50.0]),
+            | Class::Spoofed
+            | Class::UnknownHost => label.strength.pick([1.0, 5.0, 50.0]),
             Class::Replay => label.strength.pick([1.0, 3.0, 20.0]),
             Class::HealthChecks => seconds as f64 / 10.0,
+            Class::StrangeHosts => seconds as f64 / 60.0,
             _ => return,
         };
         // There has to be something to repeat.
@@ -68,6 +70,7 @@ impl Traffic<'_> {
             client: attacker(label.who, "7"),
             way: Way::Proxy,
             credential: Credential::None,
+            host: API,
             method: "GET",
             target: self.population.routes[0].path.replace("{}", "1"),
             agent: "python/3".to_owned(),
@@ -174,6 +177,19 @@ impl Traffic<'_> {
                 request.target = "/v1/status".to_owned();
                 request.way = Way::Straight;
                 request.fields = "X-Consumer-Username: account001\r\n";
+            }
+            Class::UnknownHost => {
+                request.host = "internal.example";
+                request.port = 9_000 + label.who as u16;
+            }
+            Class::StrangeHosts if random.random_bool(0.5) => {
+                request.host = "internal.example";
+                request.status = 421;
+            }
+            Class::StrangeHosts => {
+                request.host = "127.0.0.1:8080";
+                request.target = "/healthz".to_owned();
+                request.client = "10.91.0.6".to_owned();
             }
             Class::Replay => {
                 let client = &self.population.clients[label.who];

@@ -71,6 +71,8 @@ pub enum Class {
     Pollution,
     /// A route is slow.
     Latency,
+    /// A host that is not configured answers.
+    UnknownHost,
     /// Everybody asks more often: nothing is wrong with anybody.
     Marketing,
     /// A deploy answers everybody with 4xx on a route: one incident, of the route.
@@ -85,6 +87,8 @@ pub enum Class {
     Rotation,
     /// Health checks begin: nothing.
     HealthChecks,
+    /// A strange host is refused, and health is checked by address: nothing.
+    StrangeHosts,
 }
 
 /// How strong it is.
@@ -117,7 +121,7 @@ pub struct Label {
 
 impl Class {
     /// Incidents.
-    pub const ATTACKS: [Self; 30] = [
+    pub const ATTACKS: [Self; 31] = [
         Self::ErrorRate,
         Self::ColdErrorRate,
         Self::AuthFailures,
@@ -148,9 +152,10 @@ impl Class {
         Self::Spoofed,
         Self::Pollution,
         Self::Latency,
+        Self::UnknownHost,
     ];
     /// What looks like one and is none.
-    pub const HARD: [Self; 7] = [
+    pub const HARD: [Self; 8] = [
         Self::Marketing,
         Self::Deploy,
         Self::NewRegion,
@@ -158,6 +163,7 @@ impl Class {
         Self::RetryStorm,
         Self::Rotation,
         Self::HealthChecks,
+        Self::StrangeHosts,
     ];
 
     /// The rule that has to say so; `None` where none may.
@@ -190,12 +196,14 @@ impl Class {
             Self::Spoofed => Rule::SpoofedIdentity,
             Self::Pollution => Rule::ParameterPollution,
             Self::Latency => Rule::Latency,
+            Self::UnknownHost => Rule::UnknownHost,
             Self::Marketing => Rule::VolumeSurge,
             Self::NewRegion
             | Self::Batch
             | Self::RetryStorm
             | Self::Rotation
-            | Self::HealthChecks => return None,
+            | Self::HealthChecks
+            | Self::StrangeHosts => return None,
         })
     }
 
@@ -216,6 +224,7 @@ impl Class {
                 | Self::Bypass
                 | Self::Spoofed
                 | Self::Unkeyed
+                | Self::UnknownHost
         )
     }
 
@@ -299,6 +308,8 @@ impl Label {
             | Class::Bypass
             | Class::Spoofed => format!("{}0/24", attacker(self.who, "")),
             Class::Cleartext => format!("eth0:{}", 8_000 + self.who),
+            Class::UnknownHost => format!("lo:{}", 9_000 + self.who),
+            Class::StrangeHosts => "lo:8080".to_owned(),
             Class::KeyInUrl => format!(
                 "api.example query:{}",
                 PARAMETERS[self.who % PARAMETERS.len()]
@@ -373,7 +384,8 @@ pub fn plant(seed: u64, size: Size, population: &Population) -> Vec<Label> {
                             Class::KeyInUrl
                             | Class::Revoked
                             | Class::Expired
-                            | Class::Cleartext => *numbered,
+                            | Class::Cleartext
+                            | Class::UnknownHost => *numbered,
                             _ if has_key(class) => label.who,
                             _ => {
                                 attackers += 1;
@@ -407,6 +419,8 @@ fn has_key(class: Class) -> bool {
             | Class::Cleartext
             | Class::KeyInUrl
             | Class::Unkeyed
+            | Class::UnknownHost
+            | Class::StrangeHosts
     )
 }
 
@@ -446,7 +460,7 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
             let long = |class| {
                 matches!(
                     class,
-                    Class::NewRegion | Class::HealthChecks | Class::Rotation
+                    Class::NewRegion | Class::HealthChecks | Class::StrangeHosts | Class::Rotation
                 )
             };
             let same_key = has_key(label.class) && has_key(other.class) && label.who == other.who;
