@@ -13,6 +13,7 @@ mod class;
 mod configured;
 mod events;
 pub mod incident;
+pub mod inventory;
 mod key;
 mod keeping;
 mod minutes;

@@ -68,6 +68,28 @@ pub struct Resolved {
     pub public: bool,
     /// Whether APIs are configured with hosts, and the host that was asked for is none of them.
     pub stray: bool,
+    /// What the document of the API says; `None`: it has none.
+    pub standing: Option<Standing>,
+}
+
+/// What a document says of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its path is declared.
+    Declared,
+    /// Its path is declared, and the operation itself is deprecated.
+    Deprecated,
+    /// Its path is not declared.
+    Undeclared,
+}
+
+/// What a document declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The API.
+    pub api: Arc<str>,
+    /// Its routes, and whether some operation of each is deprecated.
+    pub routes: Vec<(Arc<str>, bool)>,
 }
 
 /// How often each bound refused something.
@@ -210,7 +232,15 @@ impl Routes {
                 ..self.resolved(scope, route, false)
             };
         };
-        let (route, learned) = self.route(scope, path, evidence);
+        let declared = self
+            .scopes
+            .get(scope)
+            .and_then(|scope| scope.stands(method, path));
+        let (standing, (route, learned)) = match declared {
+            Some((standing, Some(route))) => (Some(standing), (route.clone(), false)),
+            Some((standing, None)) => (Some(standing), self.learned(scope, path, evidence)),
+            None => (None, self.learned(scope, path, evidence)),
+        };
         let public = self
             .scopes
             .get(scope)
@@ -218,8 +248,24 @@ impl Routes {
         Resolved {
             public,
             stray,
+            standing,
             ..self.resolved(scope, route, learned)
         }
+    }
+
+    /// What the documents of the configured APIs declare.
+    pub fn documents(&self) -> Vec<Document> {
+        let declaring = self
+            .scopes
+            .iter()
+            .filter(|scope| !scope.declared.is_empty());
+        let document = |scope: &Scope| Document {
+            api: scope.name.clone(),
+            routes: (scope.declared.all().into_iter())
+                .map(|(route, deprecated)| (route.clone(), deprecated))
+                .collect(),
+        };
+        declaring.map(document).collect()
     }
 
     /// How often something was learned: what was saved before still holds while this is the same.
@@ -301,6 +347,7 @@ impl Routes {
             learned,
             public: false,
             stray: false,
+            standing: None,
         }
     }
 
@@ -373,13 +420,11 @@ impl Routes {
         scope
     }
 
-    fn route(&mut self, scope: usize, path: &str, evidence: Evidence) -> (Arc<str>, bool) {
+    /// The learned route of a path that is not declared.
+    fn learned(&mut self, scope: usize, path: &str, evidence: Evidence) -> (Arc<str>, bool) {
         let Some(scope) = self.scopes.get_mut(scope) else {
             return (self.other.clone(), false);
         };
-        if let Some(route) = scope.declared.find(path) {
-            return (route.clone(), false);
-        }
         let known = scope.learned.find(path);
         match (known, evidence) {
             (Some((route, true)), _)

@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 
-use super::events::is_site;
-use super::incident::{Kind, Subject};
+use super::events::{event, is_site};
+use super::incident::{Kind, Subject, plain};
 use super::rules::Rule;
 use super::{Awareness, Seen};
 use crate::identity::traits::sign;
 use crate::usage::Call;
+
+/// Successes before what a document does not expect is told.
+const HITS: u64 = 3;
 
 impl Awareness {
     /// A success that the configuration does not expect. What any server answers to OPTIONS says nothing.
@@ -18,6 +21,42 @@ impl Awareness {
         if call.traits.has(sign::STRAY_HOST) && !is_check(call) {
             self.stray_host(call, seen);
         }
+        if call.traits.has(sign::UNDECLARED) {
+            self.undocumented(Rule::ShadowEndpoint, call, seen);
+        } else if call.traits.has(sign::DEPRECATED) {
+            self.undocumented(Rule::ZombieEndpoint, call, seen);
+        }
+    }
+
+    /// A success that the document of the API does not expect.
+    fn undocumented(&mut self, rule: Rule, call: &Call, seen: &Seen) {
+        let Some(place) = self.places.get_mut(seen.place) else {
+            return;
+        };
+        let unexpected = &mut place.unexpected;
+        let (count, words) = if rule == Rule::ShadowEndpoint {
+            unexpected.undeclared += 1;
+            let words = "its API's document does not declare it".to_owned();
+            (unexpected.undeclared, words)
+        } else {
+            unexpected.deprecated += 1;
+            let method = plain(call.method.as_deref().unwrap_or_default());
+            let words = format!("its API's document calls {method} of it deprecated");
+            (unexpected.deprecated, words)
+        };
+        if count < HITS || !self.is_news(rule, u64::from(seen.place), seen) {
+            return;
+        }
+        let subject = Subject::route(&call.api, &call.route);
+        let statement = format!(
+            "{}: {words}, and it was answered with success {count} times, the last time with {}",
+            subject.words(),
+            call.status.unwrap_or(0)
+        );
+        let mut finding = event(rule, subject, statement, call, seen);
+        finding.evidence.seen = count as f64;
+        finding.evidence.limit = HITS as f64;
+        self.raise(finding, seen.time);
     }
 
     fn stray_host(&mut self, call: &Call, seen: &Seen) {

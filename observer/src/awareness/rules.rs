@@ -66,6 +66,10 @@ pub enum Rule {
     Latency,
     /// A host that no API is configured with is answered.
     UnknownHost,
+    /// A path that the API's document does not declare is answered.
+    ShadowEndpoint,
+    /// An operation that the API's document calls deprecated is answered.
+    ZombieEndpoint,
 }
 
 /// How bad something is.
@@ -101,7 +105,7 @@ pub enum Family {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::ErrorRate,
         Self::ProviderErrors,
         Self::RateLimitPressure,
@@ -130,6 +134,8 @@ impl Rule {
         Self::SpoofedIdentity,
         Self::Latency,
         Self::UnknownHost,
+        Self::ShadowEndpoint,
+        Self::ZombieEndpoint,
     ];
 
     /// The name in incidents, metrics and commands.
@@ -163,6 +169,8 @@ impl Rule {
             Self::SpoofedIdentity => "spoofed_identity",
             Self::Latency => "latency",
             Self::UnknownHost => "unknown_host",
+            Self::ShadowEndpoint => "shadow_endpoint",
+            Self::ZombieEndpoint => "zombie_endpoint",
         }
     }
 
@@ -194,7 +202,9 @@ impl Rule {
             | Self::CredentialInUrl
             | Self::GatewayBypass
             | Self::SpoofedIdentity
-            | Self::UnknownHost => Family::Event,
+            | Self::UnknownHost
+            | Self::ShadowEndpoint
+            | Self::ZombieEndpoint => Family::Event,
         }
     }
 
@@ -222,13 +232,15 @@ impl Rule {
             | Self::CleartextCredential
             | Self::CredentialInUrl
             | Self::Latency
-            | Self::UnknownHost => Severity::Medium,
+            | Self::UnknownHost
+            | Self::ShadowEndpoint => Severity::Medium,
             Self::RateLimitPressure
             | Self::UploadVolume
             | Self::MethodProbing
             | Self::VolumeSurge
             | Self::NewNetwork
-            | Self::ParameterPollution => Severity::Low,
+            | Self::ParameterPollution
+            | Self::ZombieEndpoint => Severity::Low,
         }
     }
 
@@ -256,6 +268,7 @@ impl Rule {
             Self::Exfiltration => &["API1:2023", "API3:2023"],
             Self::Scanning => &["API8:2023", "API9:2023"],
             Self::MethodProbing => &["API5:2023"],
+            Self::ShadowEndpoint | Self::ZombieEndpoint => &["API9:2023"],
             Self::CleartextCredential
             | Self::CredentialInUrl
             | Self::GatewayBypass
@@ -274,7 +287,9 @@ impl Rule {
             | Self::CredentialInUrl
             | Self::CleartextCredential
             | Self::Latency
-            | Self::UnknownHost => Responsible::Provider,
+            | Self::UnknownHost
+            | Self::ShadowEndpoint
+            | Self::ZombieEndpoint => Responsible::Provider,
             _ => Responsible::Consumer,
         }
     }
@@ -306,6 +321,10 @@ impl Rule {
 
     /// Seconds without news after which an incident is over, of rules that do not say so by the minute.
     pub const fn lasts(self) -> Option<u64> {
+        // What a document says holds until it is changed: what is used once a day is no news every day.
+        if matches!(self, Self::ShadowEndpoint | Self::ZombieEndpoint) {
+            return Some(7 * 24 * 3600);
+        }
         match self.family() {
             Family::Volume => None,
             // Those of errors are seen going on as long as their test says so.

@@ -223,6 +223,9 @@ pub struct Posture {
     /// Keys instead of routes
     #[arg(long)]
     pub keys: bool,
+    /// Routes beside what the OpenAPI documents declare: seen, deprecated or undeclared in use, never seen
+    #[arg(long, conflicts_with = "keys")]
+    pub inventory: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

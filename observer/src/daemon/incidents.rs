@@ -9,7 +9,7 @@ use super::config::{self, Config};
 use super::failure::Failure;
 use super::report::{Cell, Report, time};
 use super::{reading, rules};
-use crate::awareness::{Awareness, Incident, State};
+use crate::awareness::{Awareness, Incident, State, inventory};
 use crate::export::ocsf;
 use crate::store;
 
@@ -213,7 +213,28 @@ pub fn posture(arguments: &cli::Posture) -> Result<bool, Failure> {
             Cell::Text(time(second))
         }
     };
-    let (columns, rows): (Vec<&'static str>, Vec<Vec<Cell>>) = if arguments.keys {
+    let documents = rules::routes(&config)?.documents();
+    let inventories = inventory::inventories(&documents, &view.routes);
+    let (columns, rows): (Vec<&'static str>, Vec<Vec<Cell>>) = if arguments.inventory {
+        let row = |api: &str, route: &inventory::Route| {
+            vec![
+                text(api),
+                text(&route.route),
+                text(route.standing.name()),
+                Cell::Count(route.successes),
+            ]
+        };
+        let of = |one: &inventory::Inventory| -> Vec<_> {
+            one.routes
+                .iter()
+                .map(|route| row(&one.api, route))
+                .collect()
+        };
+        (
+            vec!["api", "route", "standing", "successes"],
+            inventories.iter().flat_map(of).collect(),
+        )
+    } else if arguments.keys {
         let row = |key: &crate::awareness::KeyView| {
             vec![
                 text(&key.consumer),
@@ -271,6 +292,11 @@ pub fn posture(arguments: &cli::Posture) -> Result<bool, Failure> {
         matches!(route.posture, Mixed | Open)
     });
     let mut notes: Vec<String> = note.into_iter().collect();
+    let observed = match view.since {
+        0 => 0,
+        since => now.saturating_sub(since),
+    };
+    notes.extend(inventories.iter().map(|one| one.words(observed)));
     notes.extend(findings(&ledger, now)?);
     let report = Report {
         from: view.keys.iter().map(|key| key.first).min().unwrap_or(now),
@@ -288,7 +314,8 @@ pub fn posture(arguments: &cli::Posture) -> Result<bool, Failure> {
 /// Open findings that belong to a posture, a sentence each.
 fn findings(ledger: &store::Reader, now: u64) -> Result<Vec<String>, Failure> {
     use crate::awareness::Rule::{
-        CleartextCredential, CredentialInUrl, GatewayBypass, UnkeyedSuccess,
+        CleartextCredential, CredentialInUrl, GatewayBypass, ShadowEndpoint, UnkeyedSuccess,
+        UnknownHost, ZombieEndpoint,
     };
     let period = store::Period {
         from: now,
@@ -304,7 +331,13 @@ fn findings(ledger: &store::Reader, now: u64) -> Result<Vec<String>, Failure> {
         .filter(|incident| {
             matches!(
                 incident.rule,
-                CleartextCredential | CredentialInUrl | GatewayBypass | UnkeyedSuccess
+                CleartextCredential
+                    | CredentialInUrl
+                    | GatewayBypass
+                    | ShadowEndpoint
+                    | UnkeyedSuccess
+                    | UnknownHost
+                    | ZombieEndpoint
             )
         })
         .map(|incident| format!("{}: {}", incident.rule.name(), incident.statement))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::target::HostName;
 use super::template::Learned;
-use super::{OpenApiError, openapi, segment};
+use super::{OpenApiError, Standing, openapi, segment};
 
 /// One `[[api]]` of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -141,6 +141,20 @@ impl Scope {
             public: Vec::new(),
             learned: Learned::default(),
         }
+    }
+
+    /// What the document says of an operation, and its declared route. `None`: there is no document.
+    pub(super) fn stands(&self, method: &str, path: &str) -> Option<(Standing, Option<&Arc<str>>)> {
+        if self.declared.is_empty() {
+            return None;
+        }
+        Some(match self.declared.find(path) {
+            Some(declared) if declared.is_deprecated(method) => {
+                (Standing::Deprecated, Some(&declared.route))
+            }
+            Some(declared) => (Standing::Declared, Some(&declared.route)),
+            None => (Standing::Undeclared, None),
+        })
     }
 
     pub(super) fn is_public(&self, method: &str, path: &str) -> bool {

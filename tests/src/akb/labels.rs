@@ -5,6 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::population::{EXPIRED, FORMER, Population, REVOKED};
+use super::request::{API, DOCUMENTED};
 use super::traffic::TICK;
 use super::{BEGIN, Size};
 
@@ -73,6 +74,10 @@ pub enum Class {
     Latency,
     /// A host that is not configured answers.
     UnknownHost,
+    /// A path answers that the document does not have.
+    ShadowEndpoint,
+    /// An operation answers that the document calls deprecated.
+    ZombieEndpoint,
     /// Everybody asks more often: nothing is wrong with anybody.
     Marketing,
     /// A deploy answers everybody with 4xx on a route: one incident, of the route.
@@ -89,6 +94,8 @@ pub enum Class {
     HealthChecks,
     /// A strange host is refused, and health is checked by address: nothing.
     StrangeHosts,
+    /// What is deprecated or not declared is asked for and refused: nothing.
+    Documented,
 }
 
 /// How strong it is.
@@ -121,7 +128,7 @@ pub struct Label {
 
 impl Class {
     /// Incidents.
-    pub const ATTACKS: [Self; 31] = [
+    pub const ATTACKS: [Self; 33] = [
         Self::ErrorRate,
         Self::ColdErrorRate,
         Self::AuthFailures,
@@ -153,9 +160,11 @@ impl Class {
         Self::Pollution,
         Self::Latency,
         Self::UnknownHost,
+        Self::ShadowEndpoint,
+        Self::ZombieEndpoint,
     ];
     /// What looks like one and is none.
-    pub const HARD: [Self; 8] = [
+    pub const HARD: [Self; 9] = [
         Self::Marketing,
         Self::Deploy,
         Self::NewRegion,
@@ -164,6 +173,7 @@ impl Class {
         Self::Rotation,
         Self::HealthChecks,
         Self::StrangeHosts,
+        Self::Documented,
     ];
 
     /// The rule that has to say so; `None` where none may.
@@ -197,13 +207,16 @@ impl Class {
             Self::Pollution => Rule::ParameterPollution,
             Self::Latency => Rule::Latency,
             Self::UnknownHost => Rule::UnknownHost,
+            Self::ShadowEndpoint => Rule::ShadowEndpoint,
+            Self::ZombieEndpoint => Rule::ZombieEndpoint,
             Self::Marketing => Rule::VolumeSurge,
             Self::NewRegion
             | Self::Batch
             | Self::RetryStorm
             | Self::Rotation
             | Self::HealthChecks
-            | Self::StrangeHosts => return None,
+            | Self::StrangeHosts
+            | Self::Documented => return None,
         })
     }
 
@@ -295,7 +308,7 @@ impl Label {
                     .routes
                     .get(self.route)
                     .map_or("", |route| &route.path);
-                format!("api.example {}", route.replace("{}", "{id}"))
+                format!("{API} {}", route.replace("{}", "{id}"))
             }
             Class::Outage | Class::Marketing => "this host".to_owned(),
             Class::Revoked => key_of(&format!("{REVOKED}{}", self.who % FORMER)),
@@ -310,6 +323,11 @@ impl Label {
             Class::Cleartext => format!("eth0:{}", 8_000 + self.who),
             Class::UnknownHost => format!("lo:{}", 9_000 + self.who),
             Class::StrangeHosts => "lo:8080".to_owned(),
+            Class::ShadowEndpoint => format!("{DOCUMENTED} /v1/shadow{}", self.who),
+            Class::ZombieEndpoint => {
+                format!("{DOCUMENTED} /v1/old{}", self.who % (RETIRED - 1))
+            }
+            Class::Documented => format!("{DOCUMENTED} /v1/old{}", RETIRED - 1),
             Class::KeyInUrl => format!(
                 "api.example query:{}",
                 PARAMETERS[self.who % PARAMETERS.len()]
@@ -330,6 +348,9 @@ pub const PARAMETERS: [&str; 8] = [
     "auth",
     "code",
 ];
+
+/// Deprecated operations that the document declares; the last one is never answered with success.
+pub const RETIRED: usize = 64;
 
 /// What the first key of an account is called in incidents.
 pub fn key_of(account: &str) -> String {
@@ -385,7 +406,9 @@ pub fn plant(seed: u64, size: Size, population: &Population) -> Vec<Label> {
                             | Class::Revoked
                             | Class::Expired
                             | Class::Cleartext
-                            | Class::UnknownHost => *numbered,
+                            | Class::UnknownHost
+                            | Class::ShadowEndpoint
+                            | Class::ZombieEndpoint => *numbered,
                             _ if has_key(class) => label.who,
                             _ => {
                                 attackers += 1;
@@ -421,6 +444,9 @@ fn has_key(class: Class) -> bool {
             | Class::Unkeyed
             | Class::UnknownHost
             | Class::StrangeHosts
+            | Class::ShadowEndpoint
+            | Class::ZombieEndpoint
+            | Class::Documented
     )
 }
 
@@ -460,7 +486,11 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
             let long = |class| {
                 matches!(
                     class,
-                    Class::NewRegion | Class::HealthChecks | Class::StrangeHosts | Class::Rotation
+                    Class::NewRegion
+                        | Class::HealthChecks
+                        | Class::StrangeHosts
+                        | Class::Documented
+                        | Class::Rotation
                 )
             };
             let same_key = has_key(label.class) && has_key(other.class) && label.who == other.who;

@@ -3,6 +3,9 @@
 /// The API that everybody asks, and its host.
 pub const API: &str = "api.example";
 
+/// An API with a document, and its host.
+pub const DOCUMENTED: &str = "inventory.example";
+
 /// Where a request comes in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Way {

@@ -16,8 +16,9 @@ use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey, flags};
 use observer_ebpf::track::ORIGIN;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::labels::RETIRED;
 use super::population::Population;
-use super::request::{API, Credential, Request, Way};
+use super::request::{API, Credential, DOCUMENTED, Request, Way};
 
 /// The host, its pipeline and its awareness.
 pub struct Wire {
@@ -208,13 +209,25 @@ impl Wire {
     }
 }
 
-/// What is configured: the API that everybody asks, by its host alone.
-fn apis() -> [Api; 1] {
-    [Api {
-        name: API.to_owned(),
-        hosts: vec![API.to_owned()],
+/// What is configured: the API that everybody asks, by its host alone, and one with a document.
+fn apis() -> [Api; 2] {
+    let api = |name: &str| Api {
+        name: name.to_owned(),
+        hosts: vec![name.to_owned()],
         ..Api::default()
-    }]
+    };
+    let mut document = String::from("openapi: 3.1.0\npaths:\n  /v1/items: { get: {} }\n");
+    for number in 0..RETIRED {
+        let _ = writeln!(
+            document,
+            "  /v1/old{number}: {{ get: {{ deprecated: true }} }}"
+        );
+    }
+    let documented = Api {
+        openapi: Some(document),
+        ..api(DOCUMENTED)
+    };
+    [api(API), documented]
 }
 
 impl Connection {

@@ -68,3 +68,61 @@ fn what_is_refused_and_what_checks_health_is_no_stray_host() {
     };
     assert_eq!(told([from_outside]).len(), 1);
 }
+
+#[test]
+fn what_a_document_does_not_expect_is_told_at_the_third_success() {
+    for (sign, rule, words) in [
+        (
+            sign::UNDECLARED,
+            Rule::ShadowEndpoint,
+            "its API's document does not declare it",
+        ),
+        (
+            sign::DEPRECATED,
+            Rule::ZombieEndpoint,
+            "its API's document calls GET of it deprecated",
+        ),
+    ] {
+        let hits = |count| (0..count).map(|_| signed(sign));
+        assert_eq!(told(hits(2)), []);
+        let statement = format!(
+            "route orders /v1/widgets/{{id}}: {words}, and it was answered with success 3 times, the last time with 200"
+        );
+        assert_eq!(told(hits(3)), [(rule, statement)]);
+        let gone = (0..3).map(|_| Call {
+            status: Some(410),
+            outcome: crate::usage::Outcome::ClientError,
+            ..signed(sign)
+        });
+        assert_eq!(told(hits(2).chain(gone)), [], "{}", rule.name());
+    }
+}
+
+#[test]
+fn successes_that_were_not_expected_outlast_a_restart() {
+    let mut awareness = Awareness::new(&Registry::default());
+    for _ in 0..2 {
+        awareness.observe(&signed(sign::DEPRECATED));
+    }
+    awareness.begin_saving();
+    let rows = awareness.save(100);
+    let now = call().end() / 1_000_000_000;
+    let mut next = Awareness::new(&Registry::default());
+    next.restore(rows.clone(), [], now);
+    next.observe(&signed(sign::DEPRECATED));
+    let rules: Vec<Rule> = next.open().map(|incident| incident.rule).collect();
+    assert_eq!(rules, [Rule::ZombieEndpoint]);
+    // A row that a version before wrote ends before what came later.
+    let mut next = Awareness::new(&Registry::default());
+    next.restore(
+        rows.into_iter().map(|mut row| {
+            if row.name.starts_with("route") {
+                row.state.truncate(row.state.len() - 2);
+            }
+            row
+        }),
+        [],
+        now,
+    );
+    assert_eq!(next.view().routes.len(), 1);
+}
