@@ -7,6 +7,7 @@ mod failure;
 mod host;
 mod incidents;
 mod keys;
+mod posture;
 mod reading;
 mod replay;
 mod report;
@@ -54,7 +55,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Usage(arguments) => usage::usage(&arguments)?,
         Command::Incidents { command } => return incidents::incidents(&command),
         Command::Posture(arguments) => {
-            if !incidents::posture(&arguments)? {
+            if !posture::posture(&arguments)? {
                 return Ok(ExitCode::from(1));
             }
         }

@@ -66,6 +66,30 @@ pub struct Resolved {
     pub learned: bool,
     /// Whether the configuration declares the operation as public.
     pub public: bool,
+    /// Whether APIs are configured with hosts, and the host that was asked for is none of them.
+    pub stray: bool,
+    /// What the document of the API says; `None`: it has none.
+    pub standing: Option<Standing>,
+}
+
+/// What a document says of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its path is declared.
+    Declared,
+    /// Its path is declared, and the operation itself is deprecated.
+    Deprecated,
+    /// Its path is not declared.
+    Undeclared,
+}
+
+/// What a document declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The API.
+    pub api: Arc<str>,
+    /// Its routes, and whether some operation of each is deprecated.
+    pub routes: Vec<(Arc<str>, bool)>,
 }
 
 /// How often each bound refused something.
@@ -188,13 +212,14 @@ impl Routes {
         let authority = target.authority().or(host);
         let path = target.path();
         let recent = self.recent.as_ref().zip(authority);
-        let scope = match recent.filter(|((known, _), authority)| **known == **authority) {
-            Some(((_, scope), _)) => *scope,
+        let (scope, stray) = match recent.filter(|((known, _), authority)| **known == **authority) {
+            // Only where no API is configured: no host is stray.
+            Some(((_, scope), _)) => (*scope, false),
             None => {
                 let name = HostName::of(authority);
-                let scope = self.scope(&name, path, evidence);
+                let found = self.scope(&name, path, evidence);
                 self.recent = self.lasting(&name, authority);
-                scope
+                found
             }
         };
         let Some(path) = path else {
@@ -202,14 +227,45 @@ impl Routes {
                 Target::Asterisk => self.asterisk.clone(),
                 _ => self.other.clone(),
             };
-            return self.resolved(scope, route, false, false);
+            return Resolved {
+                stray,
+                ..self.resolved(scope, route, false)
+            };
         };
-        let (route, learned) = self.route(scope, path, evidence);
+        let declared = self
+            .scopes
+            .get(scope)
+            .and_then(|scope| scope.stands(method, path));
+        let (standing, (route, learned)) = match declared {
+            Some((standing, Some(route))) => (Some(standing), (route.clone(), false)),
+            Some((standing, None)) => (Some(standing), self.learned(scope, path, evidence)),
+            None => (None, self.learned(scope, path, evidence)),
+        };
         let public = self
             .scopes
             .get(scope)
             .is_some_and(|scope| scope.is_public(method, path));
-        self.resolved(scope, route, learned, public)
+        Resolved {
+            public,
+            stray,
+            standing,
+            ..self.resolved(scope, route, learned)
+        }
+    }
+
+    /// What the documents of the configured APIs declare.
+    pub fn documents(&self) -> Vec<Document> {
+        let declaring = self
+            .scopes
+            .iter()
+            .filter(|scope| !scope.declared.is_empty());
+        let document = |scope: &Scope| Document {
+            api: scope.name.clone(),
+            routes: (scope.declared.all().into_iter())
+                .map(|(route, deprecated)| (route.clone(), deprecated))
+                .collect(),
+        };
+        declaring.map(document).collect()
     }
 
     /// How often something was learned: what was saved before still holds while this is the same.
@@ -279,7 +335,8 @@ impl Routes {
         (templates, self.nodes)
     }
 
-    fn resolved(&self, scope: usize, route: Arc<str>, learned: bool, public: bool) -> Resolved {
+    /// What is neither public nor stray.
+    fn resolved(&self, scope: usize, route: Arc<str>, learned: bool) -> Resolved {
         let api = self
             .scopes
             .get(scope)
@@ -288,7 +345,9 @@ impl Routes {
             api: api.clone(),
             route,
             learned,
-            public,
+            public: false,
+            stray: false,
+            standing: None,
         }
     }
 
@@ -311,7 +370,8 @@ impl Routes {
         lasts.then_some((authority?.into(), host.scope))
     }
 
-    fn scope(&mut self, host: &HostName, path: Option<&str>, evidence: Evidence) -> usize {
+    /// The scope of a request, and whether its host is stray.
+    fn scope(&mut self, host: &HostName, path: Option<&str>, evidence: Evidence) -> (usize, bool) {
         let name = host.as_str();
         let configured = self
             .configured
@@ -319,9 +379,17 @@ impl Routes {
             .filter_map(|api| api.matches(name, path).map(|rank| (rank, api.scope)))
             .max_by_key(|&(rank, scope)| (rank, std::cmp::Reverse(scope)));
         if let Some((_, scope)) = configured {
-            return scope;
+            return (scope, false);
         }
-        let Some(name) = name else { return 0 };
+        let Some(name) = name else { return (0, false) };
+        let mut known = self.configured.iter().filter_map(|api| api.knows(name));
+        let stray = known
+            .next()
+            .is_some_and(|first| !first && !known.any(|known| known));
+        (self.host_scope(name, evidence), stray)
+    }
+
+    fn host_scope(&mut self, name: &str, evidence: Evidence) -> usize {
         if let Some(known) = self.hosts.get_mut(name) {
             if !known.earned && evidence == Evidence::Success {
                 known.earned = true;
@@ -352,13 +420,11 @@ impl Routes {
         scope
     }
 
-    fn route(&mut self, scope: usize, path: &str, evidence: Evidence) -> (Arc<str>, bool) {
+    /// The learned route of a path that is not declared.
+    fn learned(&mut self, scope: usize, path: &str, evidence: Evidence) -> (Arc<str>, bool) {
         let Some(scope) = self.scopes.get_mut(scope) else {
             return (self.other.clone(), false);
         };
-        if let Some(route) = scope.declared.find(path) {
-            return (route.clone(), false);
-        }
         let known = scope.learned.find(path);
         match (known, evidence) {
             (Some((route, true)), _)

@@ -28,6 +28,7 @@ impl Awareness {
     pub(super) fn judge(&mut self, call: &Call, seen: &Seen) {
         if call.traits.signs != 0 {
             self.signs(call, seen);
+            self.configured(call, seen);
         }
         if call.traits.signature != 0 {
             self.signature(call, seen);
@@ -157,10 +158,17 @@ impl Awareness {
         true
     }
 
-    fn tell(&mut self, rule: Rule, subject: Subject, words: String, call: &Call, seen: &Seen) {
+    pub(super) fn tell(
+        &mut self,
+        rule: Rule,
+        subject: Subject,
+        words: String,
+        call: &Call,
+        seen: &Seen,
+    ) {
         let severity = match rule {
             // Where only this site's own machines can listen, it can wait.
-            Rule::CleartextCredential if is_private([call.peer.ip(), call.server.ip()]) => {
+            Rule::CleartextCredential if is_site(call.peer.ip()) && is_site(call.server.ip()) => {
                 Severity::Low
             }
             // A network that the registry does not list is more than one that is merely new.
@@ -359,15 +367,14 @@ pub(super) fn event(
     Finding::new(rule, subject, statement, evidence, 1.0)
 }
 
-/// Whether both ends are in one site's own networks (RFC 1918, RFC 4193, link-local).
-pub(super) fn is_private(ends: [IpAddr; 2]) -> bool {
-    let private = |address: IpAddr| match address.to_canonical() {
+/// Whether an address is of a site's own networks (RFC 1918, RFC 4193, link-local), or of this host alone.
+pub(super) fn is_site(address: IpAddr) -> bool {
+    match address.to_canonical() {
         IpAddr::V4(address) => {
             address.is_private() || address.is_loopback() || address.is_link_local()
         }
         IpAddr::V6(address) => {
             address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
         }
-    };
-    ends.into_iter().all(private)
+    }
 }

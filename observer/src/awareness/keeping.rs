@@ -1,6 +1,7 @@
 //! What is kept over a restart: baselines in rows of their own, so that only those that changed are written again.
 //!
-//! A row that another version wrote, and that cannot be read, is left out: its baseline is learned anew.
+//! A row that another version wrote, and that cannot be read, is left out: its baseline is learned anew. What a later version
+//! added stands behind what was there before, so that each reads what it knows of the other's rows.
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -62,7 +63,7 @@ impl Awareness {
             keep(
                 &mut rows,
                 format!("route\0{}\0{}", place.api, place.route),
-                postcard::to_allocvec(&*place),
+                both(&*place, &place.unexpected),
             );
         }
         if rows.len() >= most {
@@ -143,7 +144,8 @@ impl Awareness {
     }
 
     fn restore_place(&mut self, state: &[u8]) {
-        if let Ok(place) = postcard::from_bytes::<Place>(state) {
+        if let Ok((mut place, later)) = postcard::take_from_bytes::<Place>(state) {
+            place.unexpected = postcard::from_bytes(later).unwrap_or_default();
             let names = Names(Arc::clone(&place.api), Arc::clone(&place.route));
             if self
                 .places
@@ -175,6 +177,13 @@ impl Awareness {
             self.born = whole.since;
         }
     }
+}
+
+/// What was there before, and behind it what a later version added.
+fn both(before: &impl Serialize, later: &impl Serialize) -> Result<Vec<u8>, postcard::Error> {
+    let mut state = postcard::to_allocvec(before)?;
+    state.extend(postcard::to_allocvec(later)?);
+    Ok(state)
 }
 
 fn keep(rows: &mut Vec<BaselineRow>, name: String, state: Result<Vec<u8>, postcard::Error>) {

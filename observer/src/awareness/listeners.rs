@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::events::is_site;
 use super::incident::{Evidence, Finding, Kind, Subject, network};
 use super::rules::{Rule, Severity};
-use super::{Awareness, SECOND, events};
+use super::{Awareness, SECOND};
 use crate::identity::traits::wide_hash;
 use crate::tls::{Handshake, Hello, Outcome, Version, cipher_name};
 
@@ -117,7 +118,7 @@ impl Awareness {
             ..Evidence::default()
         };
         let mut finding = Finding::new(Rule::WeakTls, subject, statement, evidence, 1.0);
-        if events::is_private([handshake.client.ip(), handshake.server.ip()]) {
+        if is_site(handshake.client.ip()) && is_site(handshake.server.ip()) {
             finding.severity = Severity::Low;
         }
         self.raise(finding, handshake.time);

@@ -31,6 +31,9 @@ pub struct Place {
     pub access: Access,
     /// Service times by the minute, of a route with enough of them.
     pub pace: Option<Box<Pace>>,
+    /// What the API's document does not expect; kept apart from the rest.
+    #[serde(skip)]
+    pub unexpected: Unexpected,
     /// The last five minutes.
     #[serde(skip)]
     pub recent: Recent,
@@ -95,6 +98,15 @@ pub struct Access {
     pub polluted: u64,
     /// It is declared as public.
     pub public: bool,
+}
+
+/// Successes that the document of the API does not expect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unexpected {
+    /// Of a path that it does not declare.
+    pub undeclared: u64,
+    /// Of operations that it calls deprecated.
+    pub deprecated: u64,
 }
 
 /// Whether a route asks for keys, by what it answered.

@@ -66,6 +66,12 @@ pub enum Rule {
     Latency,
     /// TLS that protects nobody any more.
     WeakTls,
+    /// A host that no API is configured with is answered.
+    UnknownHost,
+    /// A path that the API's document does not declare is answered.
+    ShadowEndpoint,
+    /// An operation that the API's document calls deprecated is answered.
+    ZombieEndpoint,
 }
 
 /// How bad something is.
@@ -101,7 +107,7 @@ pub enum Family {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::ErrorRate,
         Self::ProviderErrors,
         Self::RateLimitPressure,
@@ -130,6 +136,9 @@ impl Rule {
         Self::SpoofedIdentity,
         Self::Latency,
         Self::WeakTls,
+        Self::UnknownHost,
+        Self::ShadowEndpoint,
+        Self::ZombieEndpoint,
     ];
 
     /// The name in incidents, metrics and commands.
@@ -163,6 +172,9 @@ impl Rule {
             Self::SpoofedIdentity => "spoofed_identity",
             Self::Latency => "latency",
             Self::WeakTls => "weak_tls",
+            Self::UnknownHost => "unknown_host",
+            Self::ShadowEndpoint => "shadow_endpoint",
+            Self::ZombieEndpoint => "zombie_endpoint",
         }
     }
 
@@ -194,7 +206,10 @@ impl Rule {
             | Self::CredentialInUrl
             | Self::GatewayBypass
             | Self::SpoofedIdentity
-            | Self::WeakTls => Family::Event,
+            | Self::WeakTls
+            | Self::UnknownHost
+            | Self::ShadowEndpoint
+            | Self::ZombieEndpoint => Family::Event,
         }
     }
 
@@ -222,13 +237,16 @@ impl Rule {
             | Self::CleartextCredential
             | Self::CredentialInUrl
             | Self::Latency
-            | Self::WeakTls => Severity::Medium,
+            | Self::WeakTls
+            | Self::UnknownHost
+            | Self::ShadowEndpoint => Severity::Medium,
             Self::RateLimitPressure
             | Self::UploadVolume
             | Self::MethodProbing
             | Self::VolumeSurge
             | Self::NewNetwork
-            | Self::ParameterPollution => Severity::Low,
+            | Self::ParameterPollution
+            | Self::ZombieEndpoint => Severity::Low,
         }
     }
 
@@ -256,10 +274,12 @@ impl Rule {
             Self::Exfiltration => &["API1:2023", "API3:2023"],
             Self::Scanning => &["API8:2023", "API9:2023"],
             Self::MethodProbing => &["API5:2023"],
+            Self::ShadowEndpoint | Self::ZombieEndpoint => &["API9:2023"],
             Self::CleartextCredential
             | Self::CredentialInUrl
             | Self::GatewayBypass
-            | Self::WeakTls => &["API8:2023"],
+            | Self::WeakTls
+            | Self::UnknownHost => &["API8:2023"],
         }
     }
 
@@ -274,7 +294,10 @@ impl Rule {
             | Self::CredentialInUrl
             | Self::CleartextCredential
             | Self::Latency
-            | Self::WeakTls => Responsible::Provider,
+            | Self::WeakTls
+            | Self::UnknownHost
+            | Self::ShadowEndpoint
+            | Self::ZombieEndpoint => Responsible::Provider,
             _ => Responsible::Consumer,
         }
     }
@@ -304,8 +327,27 @@ impl Rule {
         }
     }
 
+    /// Whether it tells of how the host is set up, rather than of what somebody does.
+    pub const fn is_posture(self) -> bool {
+        matches!(
+            self,
+            Self::CleartextCredential
+                | Self::CredentialInUrl
+                | Self::GatewayBypass
+                | Self::ShadowEndpoint
+                | Self::UnkeyedSuccess
+                | Self::UnknownHost
+                | Self::WeakTls
+                | Self::ZombieEndpoint
+        )
+    }
+
     /// Seconds without news after which an incident is over, of rules that do not say so by the minute.
     pub const fn lasts(self) -> Option<u64> {
+        // What a document says holds until it is changed: what is used once a day is no news every day.
+        if matches!(self, Self::ShadowEndpoint | Self::ZombieEndpoint) {
+            return Some(7 * 24 * 3600);
+        }
         match self.family() {
             Family::Volume => None,
             // Those of errors are seen going on as long as their test says so.

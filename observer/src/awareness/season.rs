@@ -20,10 +20,40 @@ pub struct Season {
     days: Vec<f32>,
     /// Minutes that each of these is made of.
     known: Vec<u8>,
-    /// Not a number where nothing is known.
-    weeks: Vec<f32>,
+    weeks: Vec<Mean>,
     /// The first minute.
     born: u64,
+}
+
+/// A mean in 16 bits: the logarithm of one more than it, in steps of a thirtieth of a per cent, up to three thousand million.
+/// Kept over a restart as a number, which is none where nothing is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "f32", into = "f32")]
+struct Mean(u16);
+
+impl Mean {
+    const UNKNOWN: Self = Self(u16::MAX);
+    /// Steps of a factor of e.
+    const STEPS: f32 = 3_000.0;
+}
+
+impl From<f32> for Mean {
+    fn from(mean: f32) -> Self {
+        if mean.is_nan() {
+            return Self::UNKNOWN;
+        }
+        let steps = (mean.max(0.0).ln_1p() * Self::STEPS).round();
+        Self((steps as u16).min(u16::MAX - 1))
+    }
+}
+
+impl From<Mean> for f32 {
+    fn from(mean: Mean) -> Self {
+        if mean == Mean::UNKNOWN {
+            return Self::NAN;
+        }
+        (Self::from(mean.0) / Mean::STEPS).exp_m1()
+    }
 }
 
 impl Season {
@@ -45,21 +75,22 @@ impl Season {
         // A week's slots cost much: only for what lives that long.
         if self.age(minute) >= 2 * DAY {
             if self.weeks.is_empty() {
-                self.weeks = vec![f32::NAN; SLOTS.1];
+                self.weeks = vec![Mean::UNKNOWN; SLOTS.1];
             }
-            if let Some(mean) = self.weeks.get_mut(week_slot(minute)) {
-                *mean = if mean.is_nan() {
+            if let Some(slot) = self.weeks.get_mut(week_slot(minute)) {
+                let mean = f32::from(*slot);
+                *slot = Mean::from(if mean.is_nan() {
                     value as f32
                 } else {
-                    *mean + WEIGHT * (value as f32 - *mean)
-                };
+                    mean + WEIGHT * (value as f32 - mean)
+                });
             }
         }
     }
 
     /// Whether every hour of the week is known, so that those of the day are not needed any more.
     fn knows_weeks(&self, minute: u64) -> bool {
-        self.age(minute) >= TWO_WEEKS && self.weeks.iter().all(|mean| !mean.is_nan())
+        self.age(minute) >= TWO_WEEKS && self.weeks.iter().all(|mean| *mean != Mean::UNKNOWN)
     }
 
     /// Whether those of the day are gone.
@@ -70,7 +101,9 @@ impl Season {
     /// Bytes on the heap.
     #[cfg(test)]
     pub fn heap_bytes(&self) -> usize {
-        (self.days.capacity() + self.weeks.capacity()) * size_of::<f32>() + self.known.capacity()
+        self.days.capacity() * size_of::<f32>()
+            + self.weeks.capacity() * size_of::<Mean>()
+            + self.known.capacity()
     }
 
     /// Minutes since the first.
@@ -85,7 +118,7 @@ impl Season {
         }
         if self.follows_weeks() {
             let mean = self.weeks.get(week_slot(minute))?;
-            return Some(f64::from(*mean));
+            return Some(f64::from(f32::from(*mean)));
         }
         // Between the middles of two half-hours.
         let at = minute % DAY;
@@ -116,7 +149,10 @@ impl Season {
         let days = self.days.iter().zip(&self.known);
         let days = days.filter(|(_, known)| **known > 0);
         mean(&mut days.map(|(mean, _)| *mean))
-            .or_else(|| mean(&mut self.weeks.iter().copied().filter(|mean| !mean.is_nan())))
+            .or_else(|| {
+                let weeks = self.weeks.iter().copied().map(f32::from);
+                mean(&mut weeks.filter(|mean| !mean.is_nan()))
+            })
             .unwrap_or(0.0)
     }
 }
@@ -151,6 +187,36 @@ mod tests {
             );
         }
         assert!((season.mean() - 100.0).abs() < 3.0);
+    }
+
+    #[test]
+    fn means_of_any_size_survive_their_sixteen_bits_and_a_restart() {
+        let mut value = 0.01_f32;
+        while value < 1e9 {
+            let kept = f32::from(Mean::from(value));
+            assert!(
+                (kept - value).abs() < 2e-4 * (1.0 + value),
+                "{value}: {kept}"
+            );
+            value *= 1.7;
+        }
+        let season = Season {
+            weeks: vec![Mean::UNKNOWN, Mean::from(0.0), Mean::from(42.0)],
+            ..Season::default()
+        };
+        let kept = postcard::to_allocvec(&season).expect("bytes");
+        let back: Season = postcard::from_bytes(&kept).expect("what was written");
+        assert_eq!(back.weeks, season.weeks);
+        // As numbers, in the form that was always kept.
+        let form = (
+            Vec::<f32>::new(),
+            Vec::<u8>::new(),
+            vec![f32::NAN, 0.0, 42.0],
+            0_u64,
+        );
+        let back: Season = postcard::from_bytes(&postcard::to_allocvec(&form).expect("bytes"))
+            .expect("what was written before");
+        assert_eq!(back.weeks, season.weeks);
     }
 
     #[test]

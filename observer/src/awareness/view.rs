@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::incident::Incident;
 use super::listeners::Listener;
-use super::place::{Access, Posture};
+use super::place::{Access, Posture, Unexpected};
 use super::rules::{Rule, Severity};
 use super::{Awareness, CLASSES, Class};
 
 /// Everything that is shown.
 #[derive(Clone, Debug, Default)]
 pub struct View {
+    /// Seconds since 1970 at which anything was seen first; zero before that.
+    pub since: u64,
     /// Incidents that are open, the newest first.
     pub open: Vec<Incident>,
     /// How many were opened, by rule and severity.
@@ -50,6 +52,16 @@ pub struct RouteView {
     pub posture: Posture,
     /// What it is made of.
     pub access: Access,
+    /// Successes that its API's document does not expect.
+    #[serde(default)]
+    pub unexpected: Unexpected,
+}
+
+impl RouteView {
+    /// Requests that succeeded.
+    pub fn successes(&self) -> u64 {
+        self.access.keyed + self.access.unkeyed
+    }
 }
 
 /// A key in use.
@@ -79,6 +91,7 @@ impl Awareness {
         let mut opened: Vec<_> = self.book.opened().collect();
         opened.sort_unstable();
         View {
+            since: self.born,
             open,
             opened,
             consumers: self.consumers(),
@@ -148,6 +161,7 @@ impl Awareness {
                     route: place.route.clone(),
                     posture: place.access.posture()?,
                     access: place.access,
+                    unexpected: place.unexpected,
                 })
             })
             .collect();

@@ -226,6 +226,9 @@ pub struct Posture {
     /// Ports that speak TLS instead of routes: versions that were agreed on, and what of it is weak
     #[arg(long, conflicts_with = "keys")]
     pub tls: bool,
+    /// Routes beside what the OpenAPI documents declare: seen, deprecated or undeclared in use, never seen
+    #[arg(long, conflicts_with_all = ["keys", "tls"])]
+    pub inventory: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

@@ -1,4 +1,4 @@
-//! `observer incidents` and `observer posture`: what awareness found, read from the ledger, and what is done about it.
+//! `observer incidents`: what awareness found, read from the ledger, and what is done about it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -9,10 +9,9 @@ use super::config::{self, Config};
 use super::failure::Failure;
 use super::report::{Cell, Report, time};
 use super::{reading, rules};
-use crate::awareness::{Awareness, Incident, Listener, State};
+use crate::awareness::Incident;
 use crate::export::ocsf;
 use crate::store;
-use crate::tls::Version;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -190,139 +189,4 @@ fn tell(config: &Config, verb: &str, id: &str, more: &str) -> Result<(), Failure
         }
         Err(error) => Err(failed(&error)),
     }
-}
-
-/// Prints the posture. False: some route is mixed or open that is not declared public.
-///
-/// # Errors
-/// When the ledger cannot be read.
-pub fn posture(arguments: &cli::Posture) -> Result<bool, Failure> {
-    let config = rules::load_config(arguments.config.as_deref())?;
-    let note = reading::ask(&config.control.socket, "commit all").err();
-    let ledger = reading::ledger(&config)?;
-    let failed = |error| Failure::input("ledger", error);
-    let baselines = store::baselines(&ledger).map_err(failed)?;
-    let mut awareness = Awareness::new(&*rules::registry(&config)?);
-    let now = reading::now();
-    awareness.restore(baselines, Vec::new(), now);
-    let view = awareness.view();
-    let text = |text: &str| Cell::Text(text.to_owned());
-    let when = |second: u64| {
-        if second == 0 {
-            text("")
-        } else {
-            Cell::Text(time(second))
-        }
-    };
-    let (columns, rows): (Vec<&'static str>, Vec<Vec<Cell>>) = if arguments.keys {
-        let row = |key: &crate::awareness::KeyView| {
-            vec![
-                text(&key.consumer),
-                text(&key.key),
-                text(if key.registered {
-                    "registered"
-                } else {
-                    "stranger"
-                }),
-                when(key.first),
-                when(key.last),
-                Cell::Count(now.saturating_sub(key.first) / 86_400),
-                Cell::Count(key.networks as u64),
-                Cell::Count(key.requests),
-            ]
-        };
-        (
-            vec![
-                "consumer",
-                "key",
-                "kind",
-                "first_seen",
-                "last_seen",
-                "age_days",
-                "networks",
-                "requests",
-            ],
-            view.keys.iter().map(row).collect(),
-        )
-    } else if arguments.tls {
-        let row = |listener: &Listener| {
-            let versions = listener.versions.map(Cell::Count);
-            let counts = [listener.refused, listener.unread, listener.weak].map(Cell::Count);
-            let mut row = vec![text(&listener.name)];
-            row.extend(versions.into_iter().chain(counts));
-            row.extend([when(listener.last_weak), when(listener.last)]);
-            row
-        };
-        let mut columns = vec!["listener"];
-        columns.extend(Version::ALL.map(Version::column));
-        columns.extend(["refused", "unread", "weak", "last_weak", "last_seen"]);
-        (columns, view.listeners.iter().map(row).collect())
-    } else {
-        let row = |route: &crate::awareness::RouteView| {
-            vec![
-                text(&route.api),
-                text(&route.route),
-                text(route.posture.name()),
-                Cell::Count(route.access.keyed),
-                Cell::Count(route.access.unkeyed),
-                when(route.access.last_unkeyed),
-            ]
-        };
-        (
-            vec![
-                "api",
-                "route",
-                "posture",
-                "keyed",
-                "unkeyed",
-                "last_unkeyed",
-            ],
-            view.routes.iter().map(row).collect(),
-        )
-    };
-    let bare = view.routes.iter().any(|route| {
-        use crate::awareness::Posture::{Mixed, Open};
-        matches!(route.posture, Mixed | Open)
-    });
-    let mut notes: Vec<String> = note.into_iter().collect();
-    notes.extend(findings(&ledger, now)?);
-    let report = Report {
-        from: view.keys.iter().map(|key| key.first).min().unwrap_or(now),
-        to: now,
-        completeness: 1.0,
-        notes,
-        columns,
-        rows,
-        nothing: "nothing was seen yet",
-    };
-    report.print(arguments.format)?;
-    Ok(!bare)
-}
-
-/// Open findings that belong to a posture, a sentence each.
-fn findings(ledger: &store::Reader, now: u64) -> Result<Vec<String>, Failure> {
-    use crate::awareness::Rule::{
-        CleartextCredential, CredentialInUrl, GatewayBypass, UnkeyedSuccess, WeakTls,
-    };
-    let period = store::Period {
-        from: now,
-        until: now,
-    };
-    let bodies =
-        store::incidents(ledger, period).map_err(|error| Failure::input("ledger", error))?;
-    let open = bodies
-        .iter()
-        .filter_map(|body| serde_json::from_str::<Incident>(body).ok());
-    let mut found: Vec<String> = open
-        .filter(|incident| incident.state != State::Closed)
-        .filter(|incident| {
-            matches!(
-                incident.rule,
-                CleartextCredential | CredentialInUrl | GatewayBypass | UnkeyedSuccess | WeakTls
-            )
-        })
-        .map(|incident| format!("{}: {}", incident.rule.name(), incident.statement))
-        .collect();
-    found.sort_unstable();
-    Ok(found)
 }

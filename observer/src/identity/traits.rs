@@ -51,6 +51,12 @@ pub mod sign {
     pub const POLLUTED: u16 = 1 << 8;
     /// The key went over a network in the clear.
     pub const CLEARTEXT: u16 = 1 << 9;
+    /// The host that was asked for is none of those that APIs are configured with.
+    pub const STRAY_HOST: u16 = 1 << 10;
+    /// The document of the API does not have the path.
+    pub const UNDECLARED: u16 = 1 << 11;
+    /// The document of the API calls the operation deprecated.
+    pub const DEPRECATED: u16 = 1 << 12;
 }
 
 /// Beginnings of paths that vulnerability scanners ask for first (the union of what common word lists begin with).

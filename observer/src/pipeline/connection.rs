@@ -12,6 +12,7 @@ use crate::flow::{Reader, Seen};
 use crate::http::{self, Exchange, Moment, RequestHead, Side, Sink, Start, Uncertain, Version};
 use crate::identity::traits::{Traits, sign};
 use crate::identity::{Attribution, Consumer, TargetPrivacy};
+use crate::route::Standing;
 use crate::segment::{self, Segment};
 use crate::tls::{self, Flight, Handshake};
 use crate::usage::{Call, Credential, Fingerprint, Outcome, Vantage, Visibility};
@@ -474,6 +475,7 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             asked.as_ref().map_or("", |asked| &asked.path),
             exchange.status,
         );
+        let (stray, standing) = (resolved.stray, resolved.standing);
         let accepted = exchange
             .status
             .is_some_and(|status| !matches!(status, 401 | 403));
@@ -539,6 +541,10 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             sign::CLEARTEXT,
             edge && call.visibility == Visibility::Plaintext,
         );
+        let traits = &mut call.traits;
+        traits.set(sign::STRAY_HOST, stray);
+        traits.set(sign::UNDECLARED, standing == Some(Standing::Undeclared));
+        traits.set(sign::DEPRECATED, standing == Some(Standing::Deprecated));
         call.target = match self.rules.settings.targets {
             TargetPrivacy::Route => Some(Box::from(&*call.route)),
             TargetPrivacy::Path => Some(path),

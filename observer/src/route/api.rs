@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::target::HostName;
 use super::template::Learned;
-use super::{OpenApiError, openapi, segment};
+use super::{OpenApiError, Standing, openapi, segment};
 
 /// One `[[api]]` of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -143,6 +143,20 @@ impl Scope {
         }
     }
 
+    /// What the document says of an operation, and its declared route. `None`: there is no document.
+    pub(super) fn stands(&self, method: &str, path: &str) -> Option<(Standing, Option<&Arc<str>>)> {
+        if self.declared.is_empty() {
+            return None;
+        }
+        Some(match self.declared.find(path) {
+            Some(declared) if declared.is_deprecated(method) => {
+                (Standing::Deprecated, Some(&declared.route))
+            }
+            Some(declared) => (Standing::Declared, Some(&declared.route)),
+            None => (Standing::Undeclared, None),
+        })
+    }
+
     pub(super) fn is_public(&self, method: &str, path: &str) -> bool {
         self.public.iter().any(|public| {
             public
@@ -175,6 +189,15 @@ impl Selector {
             base_path: api.base_path()?.into(),
             scope,
         })
+    }
+
+    /// Whether a host is one of its own; `None`: it names none.
+    pub(super) fn knows(&self, host: &str) -> Option<bool> {
+        let own = || {
+            let mut patterns = self.hosts.iter();
+            patterns.any(|pattern| pattern.matches(host).is_some())
+        };
+        (!self.hosts.is_empty()).then(own)
     }
 
     /// How specifically this API matches: host first (exact, below, any), then length of the base path.

@@ -1,7 +1,7 @@
 //! The paths of an OpenAPI 3 document as templates (OpenAPI 3.1.1, section 4.8.8).
 //!
 //! Concrete segments win over templated ones ("Path Templating Matching"). Operations' own `servers` are not read:
-//! those of the document and of the path item are.
+//! those of the document and of the path item are. Of an operation, whether it is deprecated is read, and nothing else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,8 +58,21 @@ struct Node {
     /// Segments that are templated in part, such as `{id}.json` or `{id}:cancel`; longest literal part first.
     partial: Vec<(Pattern, Node)>,
     whole: Option<Box<Node>>,
-    route: Option<Arc<str>>,
+    declared: Option<Declared>,
 }
+
+/// What the document says of one path.
+#[derive(Debug)]
+pub(super) struct Declared {
+    pub route: Arc<str>,
+    /// Bits of [`METHODS`].
+    deprecated: u16,
+}
+
+/// Methods that a path may have operations for (OpenAPI 3.2, section 4.9.1).
+const METHODS: [&str; 9] = [
+    "GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE", "QUERY",
+];
 
 /// Literal parts around the expressions of a segment.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,9 +103,19 @@ enum Item {
     Object {
         #[serde(default)]
         servers: Vec<Server>,
+        /// By its method; other fields of the item are among them.
+        #[serde(flatten)]
+        operations: BTreeMap<String, Operation>,
     },
     /// An empty item, or the value of an extension (`x-`).
     Extension(IgnoredAny),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Operation {
+    Marked { deprecated: bool },
+    Other(IgnoredAny),
 }
 
 #[derive(Deserialize)]
@@ -128,9 +151,12 @@ impl Paths {
         let everywhere = prefixes(&document.servers, base_path);
         let mut paths = Self::default();
         for (path, item) in &document.paths {
-            let servers = match item {
-                Item::Object { servers } => servers.as_slice(),
-                Item::Extension(_) => &[],
+            let (servers, deprecated) = match item {
+                Item::Object {
+                    servers,
+                    operations,
+                } => (servers.as_slice(), deprecated(operations)),
+                Item::Extension(_) => (&[][..], 0),
             };
             if path.starts_with("x-") {
                 continue;
@@ -141,7 +167,7 @@ impl Paths {
             } else {
                 &own
             } {
-                paths.insert(prefix, path)?;
+                paths.insert(prefix, path, deprecated)?;
             }
         }
         if paths.count > bound {
@@ -153,11 +179,28 @@ impl Paths {
         Ok(paths)
     }
 
-    /// The declared template of this path.
-    pub(super) fn find(&self, path: &str) -> Option<&Arc<str>> {
-        if self.count == 0 {
-            return None;
+    /// Whether nothing is declared.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Every declared template, in an order of its own, and whether some operation of it is deprecated.
+    pub(super) fn all(&self) -> Vec<(&Arc<str>, bool)> {
+        let mut all = Vec::with_capacity(self.count);
+        let mut nodes = vec![&self.root];
+        while let Some(node) = nodes.pop() {
+            let declared = node.declared.iter();
+            all.extend(declared.map(|declared| (&declared.route, declared.deprecated != 0)));
+            nodes.extend(node.literals.values());
+            nodes.extend(node.partial.iter().map(|(_, node)| node));
+            nodes.extend(node.whole.as_deref());
         }
+        all.sort_unstable();
+        all
+    }
+
+    /// What is declared of this path.
+    pub(super) fn find(&self, path: &str) -> Option<&Declared> {
         let mut names = [""; MAX_DEPTH];
         let mut depth = 0;
         for name in segments(path) {
@@ -167,7 +210,7 @@ impl Paths {
         self.root.find(names.get(..depth)?)
     }
 
-    fn insert(&mut self, prefix: &str, path: &str) -> Result<(), OpenApiError> {
+    fn insert(&mut self, prefix: &str, path: &str, deprecated: u16) -> Result<(), OpenApiError> {
         let error = |reason| OpenApiError::Path {
             path: path.to_owned(),
             reason,
@@ -190,8 +233,11 @@ impl Paths {
             };
         }
         // Paths that differ in their variables' names alone are the same (section 4.8.8.2): the first one stays.
-        if node.route.is_none() {
-            node.route = Some(template.as_str().into());
+        if node.declared.is_none() {
+            node.declared = Some(Declared {
+                route: template.as_str().into(),
+                deprecated,
+            });
             self.count += 1;
         }
         Ok(())
@@ -199,9 +245,9 @@ impl Paths {
 }
 
 impl Node {
-    fn find(&self, names: &[&str]) -> Option<&Arc<str>> {
+    fn find(&self, names: &[&str]) -> Option<&Declared> {
         let Some((name, rest)) = names.split_first() else {
-            return self.route.as_ref();
+            return self.declared.as_ref();
         };
         let literal = self.literals.get(*name).and_then(|child| child.find(rest));
         literal
@@ -286,6 +332,29 @@ impl Pattern {
         }
         rest.len() > last.len() && rest.ends_with(&**last)
     }
+}
+
+impl Declared {
+    /// Whether the operation of a method is deprecated.
+    pub(super) fn is_deprecated(&self, method: &str) -> bool {
+        self.deprecated != 0 && self.deprecated & bit(method) != 0
+    }
+}
+
+/// The bit of a method; none of one that has no operations.
+fn bit(method: &str) -> u16 {
+    let place = METHODS.iter().position(|known| *known == method);
+    place.map_or(0, |place| 1 << place)
+}
+
+/// Bits of the methods whose operations are deprecated.
+fn deprecated(operations: &BTreeMap<String, Operation>) -> u16 {
+    let marked = operations
+        .iter()
+        .filter(|(_, operation)| matches!(operation, Operation::Marked { deprecated: true }));
+    marked.fold(0, |bits, (method, _)| {
+        bits | bit(&method.to_ascii_uppercase())
+    })
 }
 
 /// Paths of the servers' URLs, without final slash, below `base_path`.

@@ -83,6 +83,66 @@ fn undeclared_paths_are_learned_from_their_answers() {
 }
 
 #[test]
+fn a_document_says_what_is_declared_and_what_is_deprecated() {
+    let document = r#"
+openapi: 3.1.0
+paths:
+  /widgets:
+    summary: all of them
+    get: { deprecated: false }
+    post: { deprecated: true, responses: {} }
+    parameters: [{ name: page, in: query, deprecated: true }]
+  /widgets/{id}: { get: { deprecated: "yes" }, delete: ~ }
+  /old/{id}: { get: { deprecated: true } }
+  /nothing: ~
+"#;
+    let api = Api {
+        openapi: Some(document.into()),
+        public: Vec::new(),
+        ..widgets()
+    };
+    let mut routes = configured(&[api]);
+    let mut standing = |method: &str, target: &str| {
+        let resolved = routes.resolve(method, Some("api.example"), target, Some(200));
+        resolved.standing
+    };
+    for (method, target, expected) in [
+        ("GET", "/v1/widgets", Standing::Declared),
+        ("POST", "/v1/widgets?x=1", Standing::Deprecated),
+        ("post", "/v1/widgets", Standing::Declared),
+        ("PARAMETERS", "/v1/widgets", Standing::Declared),
+        ("GET", "/v1/widgets/7", Standing::Declared),
+        ("GET", "/v1/old/7", Standing::Deprecated),
+        ("GET", "/v1/nothing", Standing::Declared),
+        ("GET", "/v1/debug", Standing::Undeclared),
+    ] {
+        assert_eq!(
+            standing(method, target),
+            Some(expected),
+            "{method} {target}"
+        );
+    }
+    assert_eq!(standing("OPTIONS", "*"), None);
+    assert_eq!(standing("GET", "/v2/widgets"), None, "another API's");
+    let [document] = &*routes.documents() else {
+        panic!("{:?}", routes.documents());
+    };
+    let declared: Vec<(&str, bool)> = (document.routes.iter())
+        .map(|(route, deprecated)| (&**route, *deprecated))
+        .collect();
+    assert_eq!(
+        declared,
+        [
+            ("/v1/nothing", false),
+            ("/v1/old/{id}", true),
+            ("/v1/widgets", true),
+            ("/v1/widgets/{id}", false),
+        ]
+    );
+    assert_eq!(self::routes().documents(), []);
+}
+
+#[test]
 fn hosts_and_base_path_choose_the_api() {
     let wide = Api {
         name: "wide".into(),
@@ -117,6 +177,53 @@ fn hosts_and_base_path_choose_the_api() {
         );
     }
     assert_eq!(&*routes.resolve("GET", None, "/", Some(200)).api, OTHER);
+}
+
+#[test]
+fn a_host_is_stray_where_apis_name_theirs_and_none_of_them_is_meant() {
+    let stray = |routes: &mut Routes, host: Option<&str>, target: &str| {
+        routes.resolve("GET", host, target, Some(200)).stray
+    };
+    let mut routes = configured(&[widgets()]);
+    for (host, target, expected) in [
+        (Some("evil.example"), "/v1/widgets", true),
+        (Some("192.0.2.1:8080"), "/v1/widgets", true),
+        (Some("api.example"), "http://evil.example/v1/widgets", true),
+        (Some("evil.example"), "*", true),
+        (Some("API.example.:8080"), "/v1/widgets", false),
+        (Some("eu.widgets.example"), "/v1/widgets", false),
+        // Its path is nobody's, its host is.
+        (Some("api.example"), "/v2/widgets", false),
+        (Some("a b"), "/v1/widgets", false),
+        (None, "/v1/widgets", false),
+    ] {
+        assert_eq!(
+            stray(&mut routes, host, target),
+            expected,
+            "{host:?} {target}"
+        );
+    }
+    let any = Api {
+        name: "any".into(),
+        base_path: "/v1".into(),
+        ..Api::default()
+    };
+    let mut routes = configured(&[widgets(), any.clone()]);
+    assert!(
+        !stray(&mut routes, Some("evil.example"), "/v1/widgets"),
+        "an API for every host is meant"
+    );
+    assert!(stray(&mut routes, Some("evil.example"), "/v2/widgets"));
+    assert!(!stray(
+        &mut configured(&[any]),
+        Some("evil.example"),
+        "/v2/widgets"
+    ));
+    assert!(!stray(
+        &mut self::routes(),
+        Some("evil.example"),
+        "/v1/widgets"
+    ));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_distr::{Distribution, Poisson};
 
-use super::labels::{Class, Label, PARAMETERS, attacker};
+use super::labels::{Class, Label, PARAMETERS, RETIRED, attacker};
 use super::population::{EXPIRED, FORMER, REVOKED};
-use super::request::{Credential, Request, Way};
+use super::request::{API, Credential, DOCUMENTED, Request, Way};
 use super::traffic::{TICK, TIMES, Traffic};
 
 impl Traffic<'_> {
@@ -34,9 +34,12 @@ impl Traffic<'_> {
             | Class::Cleartext
             | Class::KeyInUrl
             | Class::Bypass
-            | Class::Spoofed => label.strength.pick([1.0, 5.0, 50.0]),
+            | Class::Spoofed
+            | Class::UnknownHost => label.strength.pick([1.0, 5.0, 50.0]),
             Class::Replay => label.strength.pick([1.0, 3.0, 20.0]),
             Class::HealthChecks => seconds as f64 / 10.0,
+            Class::ShadowEndpoint | Class::ZombieEndpoint => label.strength.pick([5.0, 15.0, 60.0]),
+            Class::StrangeHosts | Class::Documented => seconds as f64 / 60.0,
             _ => return,
         };
         // There has to be something to repeat.
@@ -68,6 +71,7 @@ impl Traffic<'_> {
             client: attacker(label.who, "7"),
             way: Way::Proxy,
             credential: Credential::None,
+            host: API,
             method: "GET",
             target: self.population.routes[0].path.replace("{}", "1"),
             agent: "python/3".to_owned(),
@@ -174,6 +178,35 @@ impl Traffic<'_> {
                 request.target = "/v1/status".to_owned();
                 request.way = Way::Straight;
                 request.fields = "X-Consumer-Username: account001\r\n";
+            }
+            Class::UnknownHost => {
+                request.host = "internal.example";
+                request.port = 9_000 + label.who as u16;
+            }
+            Class::StrangeHosts if random.random_bool(0.5) => {
+                request.host = "internal.example";
+                request.status = 421;
+            }
+            Class::StrangeHosts => {
+                request.host = "127.0.0.1:8080";
+                request.target = "/healthz".to_owned();
+                request.client = "10.91.0.6".to_owned();
+            }
+            Class::ShadowEndpoint => {
+                request.host = DOCUMENTED;
+                request.target = format!("/v1/shadow{}", label.who);
+            }
+            Class::ZombieEndpoint => {
+                request.host = DOCUMENTED;
+                request.target = format!("/v1/old{}", label.who % (RETIRED - 1));
+            }
+            Class::Documented => {
+                request.host = DOCUMENTED;
+                (request.target, request.status) = match random.random_range(0..3) {
+                    0 => (format!("/v1/old{}", RETIRED - 1), 410),
+                    1 => ("/v1/unheard".to_owned(), 403),
+                    _ => ("/v1/items".to_owned(), 200),
+                };
             }
             Class::Replay => {
                 let client = &self.population.clients[label.who];

@@ -5,7 +5,7 @@ use std::fs;
 use observer::awareness::Awareness;
 
 use super::population::Population;
-use super::request::{Credential, Request, Way};
+use super::request::{API, Credential, Request, Way};
 use super::wire::Wire;
 
 /// What came of it.
@@ -62,6 +62,7 @@ fn request(time: u64, key: String) -> Request {
         client: "10.99.0.1".to_owned(),
         way: Way::Proxy,
         credential: Credential::Key(key),
+        host: API,
         method: "GET",
         target: "/v1/list1".to_owned(),
         agent: "sdk/1".to_owned(),

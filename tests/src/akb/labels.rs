@@ -5,6 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::population::{EXPIRED, FORMER, Population, REVOKED};
+use super::request::{API, DOCUMENTED};
 use super::traffic::TICK;
 use super::{BEGIN, Size};
 
@@ -71,6 +72,12 @@ pub enum Class {
     Pollution,
     /// A route is slow.
     Latency,
+    /// A host that is not configured answers.
+    UnknownHost,
+    /// A path answers that the document does not have.
+    ShadowEndpoint,
+    /// An operation answers that the document calls deprecated.
+    ZombieEndpoint,
     /// Everybody asks more often: nothing is wrong with anybody.
     Marketing,
     /// A deploy answers everybody with 4xx on a route: one incident, of the route.
@@ -85,6 +92,10 @@ pub enum Class {
     Rotation,
     /// Health checks begin: nothing.
     HealthChecks,
+    /// A strange host is refused, and health is checked by address: nothing.
+    StrangeHosts,
+    /// What is deprecated or not declared is asked for and refused: nothing.
+    Documented,
 }
 
 /// How strong it is.
@@ -117,7 +128,7 @@ pub struct Label {
 
 impl Class {
     /// Incidents.
-    pub const ATTACKS: [Self; 30] = [
+    pub const ATTACKS: [Self; 33] = [
         Self::ErrorRate,
         Self::ColdErrorRate,
         Self::AuthFailures,
@@ -148,9 +159,12 @@ impl Class {
         Self::Spoofed,
         Self::Pollution,
         Self::Latency,
+        Self::UnknownHost,
+        Self::ShadowEndpoint,
+        Self::ZombieEndpoint,
     ];
     /// What looks like one and is none.
-    pub const HARD: [Self; 7] = [
+    pub const HARD: [Self; 9] = [
         Self::Marketing,
         Self::Deploy,
         Self::NewRegion,
@@ -158,6 +172,8 @@ impl Class {
         Self::RetryStorm,
         Self::Rotation,
         Self::HealthChecks,
+        Self::StrangeHosts,
+        Self::Documented,
     ];
 
     /// The rule that has to say so; `None` where none may.
@@ -190,12 +206,17 @@ impl Class {
             Self::Spoofed => Rule::SpoofedIdentity,
             Self::Pollution => Rule::ParameterPollution,
             Self::Latency => Rule::Latency,
+            Self::UnknownHost => Rule::UnknownHost,
+            Self::ShadowEndpoint => Rule::ShadowEndpoint,
+            Self::ZombieEndpoint => Rule::ZombieEndpoint,
             Self::Marketing => Rule::VolumeSurge,
             Self::NewRegion
             | Self::Batch
             | Self::RetryStorm
             | Self::Rotation
-            | Self::HealthChecks => return None,
+            | Self::HealthChecks
+            | Self::StrangeHosts
+            | Self::Documented => return None,
         })
     }
 
@@ -216,6 +237,7 @@ impl Class {
                 | Self::Bypass
                 | Self::Spoofed
                 | Self::Unkeyed
+                | Self::UnknownHost
         )
     }
 
@@ -286,7 +308,7 @@ impl Label {
                     .routes
                     .get(self.route)
                     .map_or("", |route| &route.path);
-                format!("api.example {}", route.replace("{}", "{id}"))
+                format!("{API} {}", route.replace("{}", "{id}"))
             }
             Class::Outage | Class::Marketing => "this host".to_owned(),
             Class::Revoked => key_of(&format!("{REVOKED}{}", self.who % FORMER)),
@@ -299,6 +321,13 @@ impl Label {
             | Class::Bypass
             | Class::Spoofed => format!("{}0/24", attacker(self.who, "")),
             Class::Cleartext => format!("eth0:{}", 8_000 + self.who),
+            Class::UnknownHost => format!("lo:{}", 9_000 + self.who),
+            Class::StrangeHosts => "lo:8080".to_owned(),
+            Class::ShadowEndpoint => format!("{DOCUMENTED} /v1/shadow{}", self.who),
+            Class::ZombieEndpoint => {
+                format!("{DOCUMENTED} /v1/old{}", self.who % (RETIRED - 1))
+            }
+            Class::Documented => format!("{DOCUMENTED} /v1/old{}", RETIRED - 1),
             Class::KeyInUrl => format!(
                 "api.example query:{}",
                 PARAMETERS[self.who % PARAMETERS.len()]
@@ -319,6 +348,9 @@ pub const PARAMETERS: [&str; 8] = [
     "auth",
     "code",
 ];
+
+/// Deprecated operations that the document declares; the last one is never answered with success.
+pub const RETIRED: usize = 64;
 
 /// What the first key of an account is called in incidents.
 pub fn key_of(account: &str) -> String {
@@ -373,7 +405,10 @@ pub fn plant(seed: u64, size: Size, population: &Population) -> Vec<Label> {
                             Class::KeyInUrl
                             | Class::Revoked
                             | Class::Expired
-                            | Class::Cleartext => *numbered,
+                            | Class::Cleartext
+                            | Class::UnknownHost
+                            | Class::ShadowEndpoint
+                            | Class::ZombieEndpoint => *numbered,
                             _ if has_key(class) => label.who,
                             _ => {
                                 attackers += 1;
@@ -407,6 +442,11 @@ fn has_key(class: Class) -> bool {
             | Class::Cleartext
             | Class::KeyInUrl
             | Class::Unkeyed
+            | Class::UnknownHost
+            | Class::StrangeHosts
+            | Class::ShadowEndpoint
+            | Class::ZombieEndpoint
+            | Class::Documented
     )
 }
 
@@ -446,7 +486,11 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
             let long = |class| {
                 matches!(
                     class,
-                    Class::NewRegion | Class::HealthChecks | Class::Rotation
+                    Class::NewRegion
+                        | Class::HealthChecks
+                        | Class::StrangeHosts
+                        | Class::Documented
+                        | Class::Rotation
                 )
             };
             let same_key = has_key(label.class) && has_key(other.class) && label.who == other.who;

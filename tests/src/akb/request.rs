@@ -1,5 +1,11 @@
 //! One request with its answer, as the generator thinks of it.
 
+/// The API that everybody asks, and its host.
+pub const API: &str = "api.example";
+
+/// An API with a document, and its host.
+pub const DOCUMENTED: &str = "inventory.example";
+
 /// Where a request comes in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
@@ -37,6 +43,8 @@ pub struct Request {
     pub way: Way,
     /// What names it.
     pub credential: Credential,
+    /// The host that is asked for.
+    pub host: &'static str,
     /// Method.
     pub method: &'static str,
     /// Target.

@@ -247,6 +247,7 @@ fn needs(class: Class) -> usize {
         Class::Exfiltration | Class::Upload => 40,
         Class::Surge => 20,
         Class::Pollution => 40,
+        Class::ShadowEndpoint | Class::ZombieEndpoint => 3,
         Class::CredentialStuffing | Class::KeyGuessing => 15,
         Class::Scanning => 20,
         Class::MethodProbing | Class::RateLimitEvasion => 10,
@@ -321,6 +322,7 @@ fn is_about(label: &Label, incident: &Incident, population: &Population) -> bool
             Rule::NewNetwork | Rule::LeakedKey | Rule::VolumeSurge
         ),
         Class::NewRegion => matches!(incident.rule, Rule::NewNetwork | Rule::LeakedKey),
+        Class::Documented => incident.subject.id.ends_with(" /v1/unheard"),
         Class::Batch | Class::RetryStorm | Class::Rotation => {
             let client = population.clients.get(label.who);
             client.is_some_and(|client| incident.subject.id.starts_with(&client.account))

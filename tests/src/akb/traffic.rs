@@ -7,7 +7,7 @@ use rand_distr::{Distribution, LogNormal, Normal, Poisson};
 
 use super::labels::{Class, Label};
 use super::population::{Client, Population};
-use super::request::{Credential, Request, Way};
+use super::request::{API, Credential, Request, Way};
 
 /// Seconds generated at a time.
 pub const TICK: u64 = 10;
@@ -311,6 +311,7 @@ impl<'a> Traffic<'a> {
             client: address,
             way: Way::Proxy,
             credential,
+            host: API,
             method: "GET",
             target,
             agent: if bent.elsewhere {

@@ -9,15 +9,16 @@ use data_encoding::BASE64;
 use observer::awareness::{Awareness, Incident, State};
 use observer::identity::{Attributor, Fingerprinter, IdentitySettings, Pepper, Registry};
 use observer::pipeline::{Host, Pipeline, Settings};
-use observer::route::{self, Routes};
+use observer::route::{self, Api, Routes};
 use observer::segment::Segment;
 use observer::usage::Call;
 use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey, flags};
 use observer_ebpf::track::ORIGIN;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::labels::RETIRED;
 use super::population::Population;
-use super::request::{Credential, Request, Way};
+use super::request::{API, Credential, DOCUMENTED, Request, Way};
 
 /// The host, its pipeline and its awareness.
 pub struct Wire {
@@ -89,7 +90,7 @@ impl Wire {
             Settings::default(),
             Attributor::new(settings, fingerprinter),
             Arc::clone(&registry),
-            Routes::new(route::Settings::default(), &[]).expect("no APIs"),
+            Routes::new(route::Settings::default(), &apis()).expect("valid APIs"),
         );
         Self {
             pipeline,
@@ -208,6 +209,27 @@ impl Wire {
     }
 }
 
+/// What is configured: the API that everybody asks, by its host alone, and one with a document.
+fn apis() -> [Api; 2] {
+    let api = |name: &str| Api {
+        name: name.to_owned(),
+        hosts: vec![name.to_owned()],
+        ..Api::default()
+    };
+    let mut document = String::from("openapi: 3.1.0\npaths:\n  /v1/items: { get: {} }\n");
+    for number in 0..RETIRED {
+        let _ = writeln!(
+            document,
+            "  /v1/old{number}: {{ get: {{ deprecated: true }} }}"
+        );
+    }
+    let documented = Api {
+        openapi: Some(document),
+        ..api(DOCUMENTED)
+    };
+    [api(API), documented]
+}
+
 impl Connection {
     fn new(request: &Request, number: usize) -> Self {
         let address = |address: SocketAddr| match address.ip() {
@@ -255,8 +277,8 @@ fn head(request: &Request) -> String {
     };
     let _ = write!(
         head,
-        "{} {}{query} HTTP/1.1\r\nHost: api.example\r\nUser-Agent: {}\r\n{}",
-        request.method, request.target, request.agent, request.fields
+        "{} {}{query} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\n{}",
+        request.method, request.target, request.host, request.agent, request.fields
     );
     if request.way != Way::Straight {
         let _ = write!(head, "X-Forwarded-For: {}\r\n", request.client);
