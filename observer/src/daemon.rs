@@ -9,6 +9,7 @@ mod incidents;
 mod keys;
 mod posture;
 mod reading;
+mod reconcile;
 mod replay;
 mod report;
 mod rules;
@@ -56,6 +57,11 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Incidents { command } => return incidents::incidents(&command),
         Command::Posture(arguments) => {
             if !posture::posture(&arguments)? {
+                return Ok(ExitCode::from(1));
+            }
+        }
+        Command::Reconcile(arguments) => {
+            if !reconcile::reconcile(&arguments)? {
                 return Ok(ExitCode::from(1));
             }
         }

@@ -7,6 +7,7 @@ pub mod batch;
 mod capture;
 mod counters;
 mod labels;
+pub mod reconcile;
 mod series;
 mod snapshot;
 pub(crate) mod window;

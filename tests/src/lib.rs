@@ -15,6 +15,7 @@ pub mod daemon;
 pub mod flood;
 pub mod frames;
 pub mod haproxy;
+pub mod logging;
 pub mod metrics;
 pub mod nab;
 pub mod namespace;

@@ -85,6 +85,11 @@ pub const TESTS: &[Need] = &[
         reason: "the reverse proxy in front of it",
     },
     Need {
+        package: "apache2-bin",
+        proof: Proof::Program("apache2"),
+        reason: "a server whose log is held against the wire",
+    },
+    Need {
         package: "curl",
         proof: Proof::Program("curl"),
         reason: "the client",

@@ -38,6 +38,8 @@ pub enum Command {
     },
     /// Say which routes ask for keys, and which keys are in use; 1: a route answers without, and is not declared public
     Posture(Posture),
+    /// Hold the wire against an access log, or the ledger against reported totals; 1: something does not match
+    Reconcile(Reconcile),
     /// Remove every pinned map and program of a stopped daemon from the kernel
     Unpin {
         /// Configuration file [default: /etc/observer/observer.toml if it exists]
@@ -232,6 +234,83 @@ pub struct Posture {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// `observer reconcile`.
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// Configuration file [default: /etc/observer/observer.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Access log to compare with; `-`: standard input
+    #[arg(long, value_name = "FILE", requires = "log_format")]
+    pub log: Option<PathBuf>,
+    /// What the log looks like
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub log_format: Option<LogFormat>,
+    /// Totals to compare with the ledger: consumer,meter,from,to,qty
+    #[arg(long, value_name = "FILE", conflicts_with = "log")]
+    pub reported: Option<PathBuf>,
+    /// Records of the wire, in the order of time; may be repeated [default: those of the configuration]
+    #[arg(long, value_name = "FILE")]
+    pub records: Vec<PathBuf>,
+    /// Beginning of what is compared, in the ways of the other commands [default: as far as both sides reach]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// End of what is compared
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// Seconds by which the two sides may tell different times, once their clocks are aligned
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub window: u32,
+    /// Percent by which lengths and totals may differ
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = percent)]
+    pub tolerance: f64,
+    /// Port of the server that wrote the log; may be repeated [default: those whose exchanges stand in it]
+    #[arg(long, value_name = "PORT")]
+    pub server: Vec<u16>,
+    /// Print what does not match, a row each, instead of counts
+    #[arg(long)]
+    pub list: bool,
+    /// The most of them that are listed
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
+    pub findings: usize,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// What an access log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// nginx's `combined`
+    NginxCombined,
+    /// One JSON object a line, with the names of nginx's variables
+    NginxJson,
+    /// Apache's `common` or `combined`
+    ApacheCombined,
+    /// HAProxy's `option httplog`
+    Haproxy,
+    /// Caddy's JSON
+    Caddy,
+    /// Envoy's JSON
+    Envoy,
+    /// Kong's `file-log`
+    KongJson,
+    /// Columns by name: time, method, target, status, client, bytes, consumer
+    Csv,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text
+        .trim_end_matches('%')
+        .parse()
+        .map_err(|_| "no number".to_owned())?;
+    if (0.0..=100.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err("not within 0 and 100".to_owned())
+    }
 }
 
 /// The period that a reading command covers.

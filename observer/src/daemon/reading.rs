@@ -92,7 +92,10 @@ pub fn ask(socket: &Path, request: &str) -> Result<(), String> {
 }
 
 /// A date, a time, or how long ago.
-fn moment(text: &str, now: u64) -> Result<u64, Failure> {
+///
+/// # Errors
+/// When the text is none of these.
+pub fn moment(text: &str, now: u64) -> Result<u64, Failure> {
     let ago = config::Period::parse(text).map(|period| now.saturating_sub(period.0.as_secs()));
     let time = || text.parse::<jiff::Timestamp>().ok();
     let date = || {

@@ -256,6 +256,33 @@ pub fn coverage(ledger: &Connection, period: Period) -> Result<Coverage, rusqlit
     Ok(coverage)
 }
 
+/// Minutes, or quarter-hours where those are all that is kept, of which the capture says that it missed exchanges.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn losses(ledger: &Connection, period: Period) -> Result<Vec<Period>, rusqlite::Error> {
+    let mut statement = ledger.prepare(
+        "SELECT DISTINCT start FROM coverage WHERE step = ?1 AND start >= ?2 AND start < ?3
+         AND reason NOT IN (SELECT value FROM json_each(?4))",
+    )?;
+    // Exchanges that are not certain have records that say so; connections that cannot be read were never anybody's.
+    let told = serde_json::json!([UNCERTAIN.as_slice(), &["opaque_connections"]].concat());
+    let mut losses = Vec::new();
+    for (_, step, Period { from, until }) in period.pieces() {
+        let rows = statement.query_map(params![step, from, until, told.to_string()], |row| {
+            row.get::<_, u64>(0)
+        })?;
+        for start in rows {
+            let from = start?;
+            losses.push(Period {
+                from,
+                until: from + step,
+            });
+        }
+    }
+    Ok(losses)
+}
+
 /// Incidents that were detected in a period, and those that are open, as JSON, the newest first.
 ///
 /// # Errors

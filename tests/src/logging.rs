@@ -1,0 +1,164 @@
+//! nginx, HAProxy and Apache with access logs of their own, for the same items.
+//!
+//! The last digit of an item's number decides its status. Apache closes a connection with 503, and says 404 instead.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::namespace::Namespace;
+use crate::process::{Process, wait_for};
+
+/// Ports of the three.
+pub const NGINX: u16 = 8010;
+/// HAProxy, in front of an nginx without a log.
+pub const HAPROXY: u16 = 8011;
+/// Apache.
+pub const APACHE: u16 = 8013;
+
+const NGINX_CONFIG: &str = r#"
+daemon off;
+user root;
+worker_processes 2;
+pid nginx.pid;
+error_log error.log;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  log_format object escape=json '{"msec":"$msec","remote_addr":"$remote_addr","request":"$request","status":"$status","body_bytes_sent":$body_bytes_sent}';
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  keepalive_requests 10000000;
+  server {
+    listen 8010;
+    access_log nginx.log combined;
+    access_log object.log object;
+    location = /big { alias big; }
+    location ~ ^/v1/items/\d+[0-6]$ { return 200 "$uri of nginx"; }
+    location ~ ^/v1/items/\d+7$ { return 403 "no"; }
+    location ~ ^/v1/items/\d+8$ { return 409 "not now"; }
+    location ~ ^/v1/items/\d+9$ { return 503 "not at all"; }
+  }
+  server {
+    listen 127.0.0.1:8012;
+    location ~ ^/v1/items/\d+[0-6]$ { return 200 "$uri of nginx"; }
+    location ~ ^/v1/items/\d+7$ { return 403 "no"; }
+    location ~ ^/v1/items/\d+8$ { return 409 "not now"; }
+    location ~ ^/v1/items/\d+9$ { return 503 "not at all"; }
+  }
+}
+"#;
+
+const HAPROXY_CONFIG: &str = "
+global
+  maxconn 500
+  log stdout format raw local0
+defaults
+  mode http
+  log global
+  option httplog
+  timeout connect 2s
+  timeout client 20s
+  timeout server 20s
+frontend edge
+  bind :8011
+  default_backend nginx
+backend nginx
+  http-reuse always
+  server one 127.0.0.1:8012
+";
+
+const APACHE_CONFIG: &str = r#"
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule rewrite_module /usr/lib/apache2/modules/mod_rewrite.so
+ServerName api.example
+User nobody
+Group nogroup
+Listen 8013
+PidFile FOLDER/httpd.pid
+DocumentRoot FOLDER/www
+ErrorLog FOLDER/apache.error
+KeepAlive On
+MaxKeepAliveRequests 0
+LogFormat "%h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\"" combined
+CustomLog FOLDER/apache.log combined
+RewriteEngine On
+RewriteRule ^/v1/items/\d+[0-6]$ /item [L]
+RewriteRule ^/v1/items/\d+7$ - [R=403,L]
+RewriteRule ^/v1/items/\d+8$ - [R=409,L]
+RewriteRule ^/v1/items/\d+9$ - [R=404,L]
+"#;
+
+/// The three, running.
+#[derive(Debug)]
+pub struct Servers {
+    _processes: [Process; 3],
+    folder: TempDir,
+}
+
+impl Servers {
+    /// Starts them.
+    ///
+    /// # Panics
+    /// When one does not start.
+    pub fn start(namespace: &Namespace) -> Self {
+        let folder = TempDir::new().expect("making a folder");
+        // Apache serves as nobody.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
+            .expect("opening the folder");
+        let path = |name: &str| folder.path().join(name);
+        let write = |name: &str, text: &str| fs::write(path(name), text).expect("writing a file");
+        let place = folder.path().display().to_string();
+        write("nginx.conf", NGINX_CONFIG);
+        write("big", &"x".repeat(16 << 20));
+        write("haproxy.cfg", HAPROXY_CONFIG);
+        write("apache.conf", &APACHE_CONFIG.replace("FOLDER", &place));
+        fs::create_dir(path("www")).expect("making a folder");
+        write("www/item", "of Apache");
+        let log = fs::File::create(path("haproxy.log")).expect("making a file");
+        let quiet = |command: &mut std::process::Command| {
+            command.stdin(Stdio::null()).stderr(Stdio::null());
+        };
+        let mut nginx = namespace.command("/usr/sbin/nginx");
+        nginx
+            .arg("-p")
+            .arg(folder.path())
+            .args(["-c", "nginx.conf"]);
+        quiet(&mut nginx);
+        let mut haproxy = namespace.command("/usr/sbin/haproxy");
+        haproxy
+            .args(["-db", "-f"])
+            .arg(path("haproxy.cfg"))
+            .stdout(log);
+        quiet(&mut haproxy);
+        let mut apache = namespace.command("/usr/sbin/apache2");
+        apache
+            .arg("-DFOREGROUND")
+            .arg("-f")
+            .arg(path("apache.conf"));
+        quiet(&mut apache);
+        let processes = [&mut nginx, &mut haproxy, &mut apache].map(Process::start);
+        for port in [NGINX, HAPROXY, APACHE] {
+            wait_for(&format!("port {port}"), Duration::from_secs(10), || {
+                namespace.inside(|| std::net::TcpStream::connect(("127.0.0.1", port)).ok())
+            });
+        }
+        Self {
+            _processes: processes,
+            folder,
+        }
+    }
+
+    /// A log: `nginx.log`, `object.log`, `haproxy.log` or `apache.log`.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
