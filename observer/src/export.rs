@@ -11,12 +11,24 @@ pub mod web;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::awareness::View;
+use crate::usage::reconcile::Class;
 use crate::usage::{CaptureStats, Counters, Snapshot};
+
+/// Names of logs that the wire was held against.
+const RECONCILIATIONS: usize = 16;
+
+/// What came of holding the wire against a log.
+#[derive(Clone, Debug)]
+struct Reconciliation {
+    /// Nanoseconds since 1970 in UTC.
+    time: u64,
+    /// Requests of each class, in the order of [`Class::ALL`].
+    counts: [u64; Class::ALL.len()],
+}
 
 /// What the pipeline writes and the exporters read.
 pub struct State {
@@ -24,6 +36,7 @@ pub struct State {
     capture: Mutex<CaptureStats>,
     awareness: Mutex<Arc<View>>,
     readiness: Mutex<Result<(), String>>,
+    reconciliations: Mutex<BTreeMap<String, Reconciliation>>,
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
@@ -36,6 +49,7 @@ impl State {
             capture: Mutex::new(CaptureStats::default()),
             awareness: Mutex::default(),
             readiness: Mutex::new(Err("starting".to_owned())),
+            reconciliations: Mutex::default(),
             clock: Box::new(clock),
         }
     }
@@ -58,6 +72,21 @@ impl State {
     /// Says whether traffic is being observed, or why not.
     pub fn set_readiness(&self, readiness: Result<(), String>) {
         *lock(&self.readiness) = readiness;
+    }
+
+    /// Takes what came of holding the wire against a log, under a name. False: there are too many names.
+    pub fn set_reconciliation(&self, name: String, counts: [u64; Class::ALL.len()]) -> bool {
+        let mut all = lock(&self.reconciliations);
+        if all.len() >= RECONCILIATIONS && !all.contains_key(&name) {
+            return false;
+        }
+        let time = (self.clock)();
+        all.insert(name, Reconciliation { time, counts });
+        true
+    }
+
+    fn reconciliations(&self) -> BTreeMap<String, Reconciliation> {
+        lock(&self.reconciliations).clone()
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -194,6 +194,20 @@ fn logs_of_real_servers_match_and_what_is_altered_is_found() {
         (counted >= all).then_some(())
     });
     daemon.assert_complete();
+    let log = servers.log("nginx.log");
+    let published = ["--publish", "edge"];
+    wait_for("records to be written", Duration::from_secs(10), || {
+        let (_, code) = reconcile(&setup, &log, "nginx-combined", &published);
+        (code == Some(0)).then_some(())
+    });
+    let shown = |class: &str| {
+        let labels = [("source", "edge"), ("class", class)];
+        daemon
+            .metrics()
+            .sum("observer_reconciliation_requests", &labels)
+    };
+    let matched = (EACH + GIVEN_UP as u64) as f64;
+    assert_eq!(["matched", "wire_only"].map(shown), [matched, 0.0]);
     daemon.stop();
     let logs = [
         ("nginx.log", "nginx-combined", EACH + GIVEN_UP as u64),

@@ -269,6 +269,9 @@ pub struct Reconcile {
     /// Port of the server that wrote the log; may be repeated [default: those whose exchanges stand in it]
     #[arg(long, value_name = "PORT")]
     pub server: Vec<u16>,
+    /// Show the counts as metrics of the running daemon, under this name: letters, digits and ._-
+    #[arg(long, value_name = "NAME", requires = "log")]
+    pub publish: Option<String>,
     /// Print what does not match, a row each, instead of counts
     #[arg(long)]
     pub list: bool,

@@ -1,7 +1,5 @@
 //! `observer incidents`: what awareness found, read from the ledger, and what is done about it.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use super::cli::{self, IncidentFormat};
@@ -158,12 +156,6 @@ fn read(reading: &reading::Reading) -> Result<(Vec<Incident>, Option<String>), F
 
 /// Tells the running daemon what somebody does about an incident.
 fn tell(config: &Config, verb: &str, id: &str, more: &str) -> Result<(), Failure> {
-    let failed = |why: &dyn std::fmt::Display| {
-        Failure::input(
-            "incident",
-            format_args!("{why} (is `observer run` running, and are you root or its user?)"),
-        )
-    };
     let valid = !id.is_empty() && id.len() <= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !valid {
         let why = format_args!(
@@ -173,20 +165,9 @@ fn tell(config: &Config, verb: &str, id: &str, more: &str) -> Result<(), Failure
         .to_string();
         return Err(Failure::input("incident", why));
     }
-    let ask = || {
-        let mut stream = UnixStream::connect(&config.control.socket)?;
-        stream.set_read_timeout(Some(reading::PATIENCE))?;
-        writeln!(stream, "incident {verb} {id} {more}")?;
-        let mut answer = String::new();
-        BufReader::new(&stream).read_line(&mut answer)?;
-        Ok::<_, std::io::Error>(answer)
-    };
-    match ask() {
-        Ok(answer) if answer.trim() == "ok" => Ok(()),
-        Ok(answer) => {
-            let why = answer.trim().trim_start_matches("failed: ").to_owned();
-            Err(Failure::input("incident", why))
-        }
-        Err(error) => Err(failed(&error)),
-    }
+    reading::tell(
+        &config.control.socket,
+        &format!("incident {verb} {id} {more}"),
+    )
+    .map_err(|why| Failure::input("incident", why))
 }

@@ -71,23 +71,32 @@ pub fn ledger(config: &Config) -> Result<store::Reader, Failure> {
 /// # Errors
 /// Why it did not.
 pub fn ask(socket: &Path, request: &str) -> Result<(), String> {
-    let Ok(mut stream) = UnixStream::connect(socket) else {
+    if UnixStream::connect(socket).is_err() {
         return Ok(());
-    };
-    let failed = |why: &dyn std::fmt::Display| {
-        format!("what the daemon saw last is not in these figures: {why}")
-    };
+    }
+    tell(socket, request)
+        .map_err(|why| format!("what the daemon saw last is not in these figures: {why}"))
+}
+
+/// Tells the running daemon something, and waits until it has done it.
+///
+/// # Errors
+/// Why it did not, or that there is none.
+pub fn tell(socket: &Path, request: &str) -> Result<(), String> {
     let ask = || {
+        let mut stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         writeln!(stream, "{request}")?;
         let mut answer = String::new();
         BufReader::new(&stream).read_line(&mut answer)?;
         Ok::<_, std::io::Error>(answer)
     };
-    match { ask }() {
+    match ask() {
         Ok(answer) if answer.trim() == "ok" => Ok(()),
-        Ok(answer) => Err(failed(&answer.trim().trim_start_matches("failed: "))),
-        Err(error) => Err(failed(&error)),
+        Ok(answer) => Err(answer.trim().trim_start_matches("failed: ").to_owned()),
+        Err(error) => Err(format!(
+            "{error} (is `observer run` running, and are you root or its user?)"
+        )),
     }
 }
 

@@ -12,6 +12,7 @@ use super::cli;
 use super::config::Config;
 use super::failure::Failure;
 use super::report::{Cell, Report};
+use super::run::control;
 use super::{reading, rules};
 use crate::identity::{Attributor, CredentialRule, TargetPrivacy};
 use crate::store::{self, Period};
@@ -72,6 +73,9 @@ fn of_log(
     let (gaps, completeness, note) = gaps(config, from, until);
     work.notes.extend(note);
     work.run(logs, records, (logged, recorded), &masked, gaps)?;
+    if let Some(name) = &arguments.publish {
+        work.publish(config, name)?;
+    }
     let clean = work.is_clean();
     work.report(arguments, from, until, completeness)?;
     Ok(clean)
@@ -389,6 +393,25 @@ impl Work {
                 first.join(", ")
             ));
         }
+    }
+
+    /// Hands the counts to the running daemon.
+    fn publish(&self, config: &Config, name: &str) -> Result<(), Failure> {
+        if !control::is_source(name) {
+            let why = format_args!(
+                "`{}` is no name: 1 to 32 letters, digits and ._-",
+                name.escape_debug()
+            )
+            .to_string();
+            return Err(Failure::input("reconcile", why));
+        }
+        let mut request = format!("reconciled {name}");
+        for class in Class::ALL {
+            let count = self.counts.get(&class).copied().unwrap_or(0);
+            request.push_str(&format!(" {count}"));
+        }
+        reading::tell(&config.control.socket, &request)
+            .map_err(|why| Failure::input("publishing", why))
     }
 
     fn is_clean(&self) -> bool {

@@ -5,7 +5,7 @@
 
 mod books;
 mod capture;
-mod control;
+pub mod control;
 mod load;
 mod opening;
 mod reload;
@@ -139,7 +139,12 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
     let context = runtime.enter();
     let control = tokio::net::UnixListener::from_std(control)
         .map_err(|error| Failure::support("starting the control socket", error))?;
-    runtime.spawn(control::serve(control, orders.clone(), status));
+    runtime.spawn(control::serve(
+        control,
+        orders.clone(),
+        status,
+        Arc::clone(&state),
+    ));
     runtime.spawn(signals::serve(
         listener,
         Arc::clone(&state),

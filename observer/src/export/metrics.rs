@@ -4,6 +4,7 @@
 
 mod families;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prometheus::core::{Collector, Desc};
@@ -12,7 +13,7 @@ use prometheus::proto::{
 };
 use prometheus::{Registry, TextEncoder};
 
-use super::State;
+use super::{Reconciliation, State};
 use crate::awareness::View;
 use crate::usage::{BUCKETS, CaptureStats, DurationRow, Snapshot};
 use families::FAMILIES;
@@ -86,6 +87,7 @@ impl Collector for Exporter {
         let snapshot = self.state.snapshot();
         let capture = self.state.capture();
         let awareness = self.state.awareness();
+        let reconciliations = self.state.reconciliations();
         FAMILIES
             .iter()
             .map(|family| {
@@ -99,6 +101,7 @@ impl Collector for Exporter {
                         snapshot: &snapshot,
                         capture: &capture,
                         awareness: &awareness,
+                        reconciliations: &reconciliations,
                         build: &self.build,
                     },
                 );
@@ -112,6 +115,7 @@ struct Sources<'a> {
     snapshot: &'a Snapshot,
     capture: &'a CaptureStats,
     awareness: &'a View,
+    reconciliations: &'a BTreeMap<String, Reconciliation>,
     build: &'a BuildInfo,
 }
 

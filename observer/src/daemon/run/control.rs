@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -15,7 +16,9 @@ use tokio::time::timeout;
 
 use super::Order;
 use super::watch::Deed;
+use crate::export::State;
 use crate::store::Status;
+use crate::usage::reconcile::Class;
 
 /// How long a command may take to say what it wants, and the ledger to take a batch.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,6 +54,7 @@ pub async fn serve(
     listener: UnixListener,
     orders: Sender<Order>,
     status: impl Fn() -> Status + Clone + Send + Sync + 'static,
+    state: Arc<State>,
 ) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -63,12 +67,22 @@ pub async fn serve(
             .peer_cred()
             .is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own);
         if heard {
-            tokio::spawn(answer(stream, orders.clone(), status.clone()));
+            tokio::spawn(answer(
+                stream,
+                orders.clone(),
+                status.clone(),
+                Arc::clone(&state),
+            ));
         }
     }
 }
 
-async fn answer(mut stream: UnixStream, orders: Sender<Order>, status: impl Fn() -> Status) {
+async fn answer(
+    mut stream: UnixStream,
+    orders: Sender<Order>,
+    status: impl Fn() -> Status,
+    state: Arc<State>,
+) {
     let (reading, mut writing) = stream.split();
     let mut line = String::new();
     let mut reading = tokio::io::AsyncReadExt::take(BufReader::new(reading), 256);
@@ -83,6 +97,15 @@ async fn answer(mut stream: UnixStream, orders: Sender<Order>, status: impl Fn()
             Ok(()) => "ok\n".to_owned(),
             Err(why) => format!("failed: {}\n", why.replace('\n', " ")),
         },
+        other if other.starts_with("reconciled ") => {
+            let taken =
+                reconciled(other).map(|(name, counts)| state.set_reconciliation(name, counts));
+            match taken {
+                Some(true) => "ok\n".to_owned(),
+                Some(false) => "failed: there are too many names of logs\n".to_owned(),
+                None => "failed: no such request\n".to_owned(),
+            }
+        }
         other => match other.strip_prefix("incident ").and_then(deed) {
             Some((id, deed)) => match incident(&orders, &status, id, deed).await {
                 Ok(()) => "ok\n".to_owned(),
@@ -93,6 +116,23 @@ async fn answer(mut stream: UnixStream, orders: Sender<Order>, status: impl Fn()
     };
     // Whoever asked may have gone.
     let _ = writing.write_all(said.as_bytes()).await;
+}
+
+/// `reconciled NAME COUNT...`, a count for each class.
+fn reconciled(text: &str) -> Option<(String, [u64; Class::ALL.len()])> {
+    let mut words = text.split_ascii_whitespace().skip(1);
+    let name = words.next().filter(|name| is_source(name))?;
+    let mut counts = [0; Class::ALL.len()];
+    for count in &mut counts {
+        *count = words.next()?.parse().ok()?;
+    }
+    words.next().is_none().then(|| (name.to_owned(), counts))
+}
+
+/// Whether a log may bear this name in metrics.
+pub fn is_source(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=32).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// `VERB ID [SECONDS]`

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::Family;
 use crate::awareness::{Rule, Severity};
 use crate::usage::ErrorClass;
+use crate::usage::reconcile::Class;
 
 /// Counts by rule and severity, zero for each rule at its own: alerts need a series before it rises.
 fn counted(counts: &[((Rule, Severity), u64)]) -> BTreeMap<(Rule, Severity), u64> {
@@ -21,7 +22,7 @@ fn counted(counts: &[((Rule, Severity), u64)]) -> BTreeMap<(Rule, Severity), u64
 }
 
 /// Every family of the contract that is counted so far.
-pub(super) static FAMILIES: [Family; 37] = [
+pub(super) static FAMILIES: [Family; 39] = [
     Family {
         name: "http_requests_total",
         kind: MetricType::COUNTER,
@@ -289,6 +290,30 @@ pub(super) static FAMILIES: [Family; 37] = [
         fill: |samples, from| {
             for (version, result, count) in &from.capture.tls_handshakes {
                 samples.count(&[version, result], *count);
+            }
+        },
+    },
+    Family {
+        name: "reconciliation_requests",
+        kind: MetricType::GAUGE,
+        labels: &["source", "class"],
+        help: "Requests of the last time that the wire was held against a log, by what came of them.",
+        fill: |samples, from| {
+            for (source, last) in from.reconciliations {
+                for (class, count) in Class::ALL.into_iter().zip(last.counts) {
+                    samples.count(&[source, class.name()], count);
+                }
+            }
+        },
+    },
+    Family {
+        name: "reconciliation_last_run_timestamp_seconds",
+        kind: MetricType::GAUGE,
+        labels: &["source"],
+        help: "When that was, in seconds since 1970 in UTC.",
+        fill: |samples, from| {
+            for (source, last) in from.reconciliations {
+                samples.add(&[source], (last.time / 1_000_000_000) as f64);
             }
         },
     },
