@@ -34,6 +34,7 @@ mod tail;
 mod verdicts;
 mod view;
 mod volume;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -382,6 +383,7 @@ impl Awareness {
         if !seen.verified {
             return;
         }
+        let ignored = key.asked(call, seen.place);
         let shared = key.came_from(seen.network, seen.second);
         let age = seen.minute.saturating_sub(key.born);
         if let Some(new) = key.networks.observe(seen.network, minute, seen.success)
@@ -396,6 +398,9 @@ impl Awareness {
         key.brought(seen, new_agent, new_route);
         if let (Some(networks), Some(number)) = (shared, seen.key) {
             self.tell_shared(number, networks, seen);
+        }
+        if let Some(ignored) = ignored {
+            self.tell_ignored(ignored, call, seen);
         }
     }
 

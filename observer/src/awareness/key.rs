@@ -17,7 +17,9 @@ use super::size::Sizes;
 use super::table::Table;
 use super::verdicts::Verdicts;
 use super::volume::Volume;
+use super::waiting::{Ignored, Waiting};
 use super::{ByClass, CLASSES, Names, NamesRef, Recent, Seen, in_a_row, odds, per_day};
+use crate::usage::Call;
 
 /// Registered keys; one past it takes the place of another that was quiet for longer.
 const REGISTERED: usize = 20_000;
@@ -151,6 +153,9 @@ pub struct Key {
     /// This minute.
     #[serde(skip)]
     pub minute: Minute,
+    /// What it was told to wait for, of a key that ever was.
+    #[serde(skip)]
+    pub waiting: Option<Box<Waiting>>,
     /// A new network, and what is new with it.
     #[serde(skip)]
     pub newcomer: Option<Newcomer>,
@@ -249,6 +254,7 @@ impl Key {
             recent: Recent::default(),
             errors: ByClass::default(),
             minute: Minute::default(),
+            waiting: None,
             newcomer: None,
             changed: true,
             saved: 0,
@@ -312,6 +318,16 @@ impl Key {
             ..Turns::default()
         };
         (shared == 3).then_some(networks)
+    }
+
+    /// Notes a request to a route. Returns what there is to say of those that came before they might.
+    #[inline]
+    pub fn asked(&mut self, call: &Call, place: u32) -> Option<Ignored> {
+        if self.waiting.is_none() && call.traits.retry_after == 0 {
+            return None;
+        }
+        let waiting = self.waiting.get_or_insert_with(|| Box::new(Waiting::new()));
+        waiting.observe(call, place)
     }
 
     /// It was accepted on a network that it never came from.
@@ -389,6 +405,7 @@ mod tests {
                 .map(|shares| shares.heap_bytes())
                 .sum(),
             key.turns.networks.capacity() * size_of::<u32>(),
+            size_of::<Waiting>(),
         ];
         let all = size_of::<Key>() + heap.into_iter().sum::<usize>();
         assert!(all <= MOST, "{all} bytes: {heap:?}");

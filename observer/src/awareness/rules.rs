@@ -70,6 +70,8 @@ pub enum Rule {
     ShadowEndpoint,
     /// An operation that the API's document calls deprecated is answered.
     ZombieEndpoint,
+    /// A key asks again before the time is over that Retry-After gave.
+    IgnoredRetryAfter,
 }
 
 /// How bad something is.
@@ -105,7 +107,7 @@ pub enum Family {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::ErrorRate,
         Self::ProviderErrors,
         Self::RateLimitPressure,
@@ -136,6 +138,7 @@ impl Rule {
         Self::UnknownHost,
         Self::ShadowEndpoint,
         Self::ZombieEndpoint,
+        Self::IgnoredRetryAfter,
     ];
 
     /// The name in incidents, metrics and commands.
@@ -171,6 +174,7 @@ impl Rule {
             Self::UnknownHost => "unknown_host",
             Self::ShadowEndpoint => "shadow_endpoint",
             Self::ZombieEndpoint => "zombie_endpoint",
+            Self::IgnoredRetryAfter => "ignored_retry_after",
         }
     }
 
@@ -192,7 +196,8 @@ impl Rule {
             | Self::Scanning
             | Self::MethodProbing
             | Self::RateLimitEvasion
-            | Self::KeySharing => Family::Window,
+            | Self::KeySharing
+            | Self::IgnoredRetryAfter => Family::Window,
             Self::RevokedKeyAccepted
             | Self::ExpiredKeyAccepted
             | Self::UnkeyedSuccess
@@ -240,7 +245,8 @@ impl Rule {
             | Self::VolumeSurge
             | Self::NewNetwork
             | Self::ParameterPollution
-            | Self::ZombieEndpoint => Severity::Low,
+            | Self::ZombieEndpoint
+            | Self::IgnoredRetryAfter => Severity::Low,
         }
     }
 
@@ -252,7 +258,8 @@ impl Rule {
             | Self::RateLimitEvasion
             | Self::VolumeSurge
             | Self::UploadVolume
-            | Self::Latency => &["API4:2023"],
+            | Self::Latency
+            | Self::IgnoredRetryAfter => &["API4:2023"],
             Self::CredentialStuffing => &["API2:2023", "API6:2023"],
             Self::AuthFailures
             | Self::KeyGuessing
@@ -314,7 +321,8 @@ impl Rule {
             | Self::VolumeSurge
             | Self::UploadVolume
             | Self::AuthFailures
-            | Self::KeySharing => Some("limit"),
+            | Self::KeySharing
+            | Self::IgnoredRetryAfter => Some("limit"),
             _ => None,
         }
     }

@@ -72,12 +72,6 @@ pub enum Class {
     Pollution,
     /// A route is slow.
     Latency,
-    /// A host that is not configured answers.
-    UnknownHost,
-    /// A path answers that the document does not have.
-    ShadowEndpoint,
-    /// An operation answers that the document calls deprecated.
-    ZombieEndpoint,
     /// Everybody asks more often: nothing is wrong with anybody.
     Marketing,
     /// A deploy answers everybody with 4xx on a route: one incident, of the route.
@@ -92,10 +86,20 @@ pub enum Class {
     Rotation,
     /// Health checks begin: nothing.
     HealthChecks,
+    /// A host that is not configured answers.
+    UnknownHost,
+    /// A path answers that the document does not have.
+    ShadowEndpoint,
+    /// An operation answers that the document calls deprecated.
+    ZombieEndpoint,
     /// A strange host is refused, and health is checked by address: nothing.
     StrangeHosts,
     /// What is deprecated or not declared is asked for and refused: nothing.
     Documented,
+    /// A key is told to wait and does not.
+    IgnoredRetryAfter,
+    /// A key is told to wait, and waits: it is refused more often, and nothing else.
+    PoliteRetries,
 }
 
 /// How strong it is.
@@ -128,7 +132,7 @@ pub struct Label {
 
 impl Class {
     /// Incidents.
-    pub const ATTACKS: [Self; 33] = [
+    pub const ATTACKS: [Self; 34] = [
         Self::ErrorRate,
         Self::ColdErrorRate,
         Self::AuthFailures,
@@ -162,9 +166,10 @@ impl Class {
         Self::UnknownHost,
         Self::ShadowEndpoint,
         Self::ZombieEndpoint,
+        Self::IgnoredRetryAfter,
     ];
     /// What looks like one and is none.
-    pub const HARD: [Self; 9] = [
+    pub const HARD: [Self; 10] = [
         Self::Marketing,
         Self::Deploy,
         Self::NewRegion,
@@ -174,6 +179,7 @@ impl Class {
         Self::HealthChecks,
         Self::StrangeHosts,
         Self::Documented,
+        Self::PoliteRetries,
     ];
 
     /// The rule that has to say so; `None` where none may.
@@ -210,6 +216,8 @@ impl Class {
             Self::ShadowEndpoint => Rule::ShadowEndpoint,
             Self::ZombieEndpoint => Rule::ZombieEndpoint,
             Self::Marketing => Rule::VolumeSurge,
+            Self::IgnoredRetryAfter => Rule::IgnoredRetryAfter,
+            Self::PoliteRetries => Rule::RateLimitPressure,
             Self::NewRegion
             | Self::Batch
             | Self::RetryStorm
@@ -261,6 +269,7 @@ impl Class {
             | Self::ColdErrorRate
             | Self::AuthFailures
             | Self::RateLimitPressure => 240,
+            Self::IgnoredRetryAfter | Self::PoliteRetries => 60,
             Self::NewNetwork | Self::LeakedKey => 60,
             Self::Outage => 5,
             _ => 20,
@@ -371,7 +380,10 @@ pub fn plant(seed: u64, size: Size, population: &Population) -> Vec<Label> {
     let mut attackers = 0;
     let mut numbered = std::collections::BTreeMap::<Class, usize>::new();
     let clients = population.clients.len();
-    for class in Class::ATTACKS.into_iter().chain(Class::HARD) {
+    // One that is added later takes no place from those before it.
+    let mut classes: Vec<Class> = Class::ATTACKS.into_iter().chain(Class::HARD).collect();
+    classes.sort_unstable();
+    for class in classes {
         let strengths: &[Strength] = if class.is_hard() {
             &[Strength::Medium]
         } else {
@@ -477,6 +489,9 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
         Class::RouteErrors | Class::Deploy | Class::Latency => label.route < 6,
         Class::Unkeyed => label.route < 12,
         Class::Pollution | Class::Replay => client.rate > 1.0 / 120.0,
+        Class::IgnoredRetryAfter => client.rate > 8.0 / 60.0,
+        // Waiting must not make it ask for much less than it does.
+        Class::PoliteRetries => client.rate > 4.0 / 60.0 && client.rate < 20.0 / 60.0,
         _ => true,
     };
     suits

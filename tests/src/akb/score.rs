@@ -228,7 +228,10 @@ impl Outcome {
                 && first.is_some_and(|first| {
                     // A leak begins with a new network.
                     let grows = label.class == Class::LeakedKey && first.rule == Rule::NewNetwork;
-                    (grows || label.class.rule() == Some(first.rule))
+                    // Who does not wait is refused first.
+                    let refused = label.class == Class::IgnoredRetryAfter
+                        && first.rule == Rule::RateLimitPressure;
+                    (grows || refused || label.class.rule() == Some(first.rule))
                         && *first.subject.id == *subject
                 }),
             echoes,
@@ -247,6 +250,7 @@ fn needs(class: Class) -> usize {
         Class::Exfiltration | Class::Upload => 40,
         Class::Surge => 20,
         Class::Pollution => 40,
+        Class::IgnoredRetryAfter => 80,
         Class::ShadowEndpoint | Class::ZombieEndpoint => 3,
         Class::CredentialStuffing | Class::KeyGuessing => 15,
         Class::Scanning => 20,
@@ -283,6 +287,11 @@ fn shows(label: &Label, population: &Population) -> bool {
         Class::Upload => {
             let bytes = label.strength.pick([200.0, 1_000.0, 5_000.0]) * 200.0;
             client.rate * 300.0 * bytes >= 2.0 * 131_072.0
+        }
+        Class::IgnoredRetryAfter => {
+            // Twice the refusals that are needed, in the quietest five minutes.
+            let refused = label.strength.pick([0.4, 0.6, 0.9]);
+            client.rate * (1.0 - client.daily.0) * client.weekend * 300.0 * refused >= 20.0
         }
         Class::NewNetwork => {
             let minutes =

@@ -46,6 +46,8 @@ struct State {
     network: usize,
     moved: u64,
     next_object: u64,
+    /// Nanoseconds since 1970 until which it waits.
+    waits: u64,
 }
 
 /// What is planted on a client at the moment.
@@ -61,6 +63,10 @@ struct Bent {
     signed: bool,
     polluted: bool,
     second_key: bool,
+    /// Fields of a 429.
+    refusal: &'static str,
+    /// Nanoseconds that it waits after a 429.
+    patience: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,8 +169,18 @@ impl<'a> Traffic<'a> {
         }
         let count =
             Poisson::new(mean).map_or(0.0, |poisson| poisson.sample(&mut self.random)) as usize;
-        for _ in 0..count {
-            let request = self.request(number, client, second, &bent, active);
+        let mut asked: Vec<Request> = (0..count)
+            .map(|_| self.request(number, client, second, &bent, active))
+            .collect();
+        asked.sort_by_key(|request| request.time);
+        for request in asked {
+            let waits = &mut self.states[number].waits;
+            if request.time < *waits {
+                continue;
+            }
+            if request.status == 429 && bent.patience > 0 {
+                *waits = request.time + request.took + bent.patience;
+            }
             // What a replay repeats is no part of it.
             for (index, label) in own.iter().filter(|(_, label)| label.class != Class::Replay) {
                 self.note(*index, label, client, request.time);
@@ -323,6 +339,7 @@ impl<'a> Traffic<'a> {
             port: 8080,
             sent: (bent.request * 200.0) as u64,
             status,
+            answer: if status == 429 { bent.refusal } else { "" },
             received: (size * bent.response) as u64,
             took: took as u64,
         }
@@ -357,6 +374,8 @@ fn concerns_client(class: Class) -> bool {
             | Class::Batch
             | Class::RetryStorm
             | Class::Rotation
+            | Class::IgnoredRetryAfter
+            | Class::PoliteRetries
     )
 }
 
@@ -396,6 +415,8 @@ impl Bent {
             signed: false,
             polluted: false,
             second_key: false,
+            refusal: "",
+            patience: 0,
         }
     }
 
@@ -433,6 +454,16 @@ impl Bent {
             Class::NewRegion => self.networks = usize::from(second > label.from),
             Class::Batch => self.objects = Objects::All,
             Class::RetryStorm => self.rate = 5.0,
+            Class::IgnoredRetryAfter => {
+                *limited = strength.pick([0.4, 0.6, 0.9]);
+                self.rate = 1.3;
+                self.refusal = "Retry-After: 60\r\n";
+            }
+            Class::PoliteRetries => {
+                *limited = 0.1;
+                self.refusal = "Retry-After: 15\r\n";
+                self.patience = 15_000_000_000;
+            }
             Class::Rotation => self.second_key = true,
             _ => {}
         }
