@@ -16,6 +16,7 @@ pub mod incident;
 pub mod inventory;
 mod key;
 mod keeping;
+mod limits;
 mod minutes;
 mod networks;
 mod newcomers;
@@ -130,6 +131,8 @@ struct Seen {
 pub struct Awareness {
     /// Plans of the accounts that have one.
     plans: HashMap<Arc<str>, Arc<str>>,
+    /// Requests a minute that plans allow.
+    limits: HashMap<Arc<str>, f32>,
     keys: Keys,
     places: Table<Names, Place>,
     sources: Table<u32, Source>,
@@ -168,6 +171,7 @@ impl Awareness {
     pub fn new(registry: &Registry) -> Self {
         let mut awareness = Self {
             plans: HashMap::new(),
+            limits: HashMap::new(),
             keys: Keys::default(),
             places: Table::new(PLACES),
             sources: Table::new(SOURCES),
@@ -192,6 +196,7 @@ impl Awareness {
 
     /// Takes a new registry, from the next exchange on.
     pub fn reload(&mut self, registry: &Registry) {
+        self.limits = limits::of_plans(registry);
         let accounts = registry.accounts().iter();
         self.plans = accounts
             .filter_map(|account| {
@@ -374,6 +379,10 @@ impl Awareness {
             key.minute.requests += 1;
             key.minute.request_bytes += call.request_body_bytes;
             key.minute.response_bytes += call.response_body_bytes;
+            key.minute.limited += u32::from(seen.class == Some(Class::Limited));
+            if call.traits.hourly > 0 {
+                key.minute.hourly = call.traits.hourly;
+            }
         }
         if call.credential.is_none() {
             // Who has no key may be anybody.

@@ -49,7 +49,7 @@ impl Awareness {
             keep(
                 &mut rows,
                 format!("key\0{}\0{}", key.consumer, key.id),
-                postcard::to_allocvec(&*key),
+                both(&*key, &key.habits),
             );
         }
         let left = most.saturating_sub(rows.len());
@@ -124,7 +124,8 @@ impl Awareness {
     }
 
     fn restore_key(&mut self, state: &[u8]) {
-        if let Ok(key) = postcard::from_bytes::<Key>(state) {
+        if let Ok((mut key, later)) = postcard::take_from_bytes::<Key>(state) {
+            key.habits = postcard::from_bytes(later).unwrap_or_default();
             let names = Names(Arc::clone(&key.consumer), Arc::clone(&key.id));
             if self.keys.find(&NamesRef(&key.consumer, &key.id)).is_none() {
                 self.keys.enter(names, key);

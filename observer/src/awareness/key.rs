@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beta::Prior;
 use super::incident::Subject;
+use super::limits::{Hugging, Limit};
 use super::novelty::New;
 use super::novelty::{Novelty, Shares};
 use super::objects::Objects;
@@ -150,6 +151,9 @@ pub struct Key {
     /// Routes of its errors, by class.
     #[serde(skip)]
     pub errors: ByClass<Shares>,
+    /// What it is used to besides; kept apart from the rest.
+    #[serde(skip)]
+    pub habits: Habits,
     /// This minute.
     #[serde(skip)]
     pub minute: Minute,
@@ -167,6 +171,13 @@ pub struct Key {
     pub saved: u32,
 }
 
+/// What a key is used to, of the kinds that only some keys have.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Habits {
+    /// What it may ask for, where that is known.
+    pub limit: Option<Box<Limit>>,
+}
+
 /// What a key did in the minute that is not over.
 #[derive(Clone, Debug, Default)]
 pub struct Minute {
@@ -176,6 +187,10 @@ pub struct Minute {
     pub request_bytes: u64,
     /// Bytes of response contents.
     pub response_bytes: u64,
+    /// Requests that were answered with 429.
+    pub limited: u32,
+    /// Requests an hour that the server said are allowed; zero: it did not.
+    pub hourly: u32,
 }
 
 /// A stretch of requests, and the networks that they came from.
@@ -253,6 +268,7 @@ impl Key {
             turns: Turns::default(),
             recent: Recent::default(),
             errors: ByClass::default(),
+            habits: Habits::default(),
             minute: Minute::default(),
             waiting: None,
             newcomer: None,
@@ -330,6 +346,16 @@ impl Key {
         waiting.observe(call, place)
     }
 
+    /// Takes a minute that is over, for its limit. `planned`: requests a minute that its plan allows.
+    pub fn close_limit(&mut self, minute: &Minute, planned: Option<f32>) -> Option<Hugging> {
+        let limits = minute.hourly > 0 || minute.limited > 0 || planned.is_some();
+        if self.habits.limit.is_none() && !limits {
+            return None;
+        }
+        let limit = self.habits.limit.get_or_insert_default();
+        limit.close(minute, planned)
+    }
+
     /// It was accepted on a network that it never came from.
     pub fn arrive(&mut self, seen: &Seen, new: &New) {
         self.newcomer = Some(Newcomer {
@@ -405,7 +431,7 @@ mod tests {
                 .map(|shares| shares.heap_bytes())
                 .sum(),
             key.turns.networks.capacity() * size_of::<u32>(),
-            size_of::<Waiting>(),
+            size_of::<Waiting>() + size_of::<Limit>(),
         ];
         let all = size_of::<Key>() + heap.into_iter().sum::<usize>();
         assert!(all <= MOST, "{all} bytes: {heap:?}");

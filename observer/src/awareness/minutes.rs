@@ -50,7 +50,7 @@ impl Awareness {
         let common = self.common(minute);
         self.close_host(minute, common, time);
         let (volume, size) = (self.tails.volume.limit(), self.tails.size.limit());
-        let (mut findings, mut drifts) = (Vec::new(), Vec::new());
+        let (mut findings, mut drifts, mut hugging) = (Vec::new(), Vec::new(), Vec::new());
         for (number, key) in self.keys.iter_mut() {
             if key.minute.requests == 0 && minute.saturating_sub(key.last) > 7 * 24 * 60 {
                 continue;
@@ -60,6 +60,11 @@ impl Awareness {
                 key.settle(priors, self.priors.objects, minute);
             }
             let came = std::mem::take(&mut key.minute);
+            if !key.id.is_empty() {
+                let planned = key.plan.as_ref().and_then(|plan| self.limits.get(plan));
+                let hugs = key.close_limit(&came, planned.copied());
+                hugging.extend(hugs.map(|hugs| (number, hugs)));
+            }
             // All that have no key are anybody: how many they are says nothing of one of them.
             let found = if key.id.is_empty() {
                 Minute::default()
@@ -88,6 +93,9 @@ impl Awareness {
         }
         for (number, found, responses, contents) in findings {
             self.tell_key(number, found, responses, contents, time);
+        }
+        for (number, hugs) in hugging {
+            self.tell_hugging(number, &hugs, time);
         }
         for (number, class, rates) in drifts {
             self.alarm(Who::Key(number), class, time / SECOND);

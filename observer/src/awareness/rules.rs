@@ -72,6 +72,8 @@ pub enum Rule {
     ZombieEndpoint,
     /// A key asks again before the time is over that Retry-After gave.
     IgnoredRetryAfter,
+    /// A key asks for just less than it may, for long.
+    LimitHugging,
 }
 
 /// How bad something is.
@@ -107,7 +109,7 @@ pub enum Family {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::ErrorRate,
         Self::ProviderErrors,
         Self::RateLimitPressure,
@@ -139,6 +141,7 @@ impl Rule {
         Self::ShadowEndpoint,
         Self::ZombieEndpoint,
         Self::IgnoredRetryAfter,
+        Self::LimitHugging,
     ];
 
     /// The name in incidents, metrics and commands.
@@ -175,6 +178,7 @@ impl Rule {
             Self::ShadowEndpoint => "shadow_endpoint",
             Self::ZombieEndpoint => "zombie_endpoint",
             Self::IgnoredRetryAfter => "ignored_retry_after",
+            Self::LimitHugging => "limit_hugging",
         }
     }
 
@@ -197,7 +201,8 @@ impl Rule {
             | Self::MethodProbing
             | Self::RateLimitEvasion
             | Self::KeySharing
-            | Self::IgnoredRetryAfter => Family::Window,
+            | Self::IgnoredRetryAfter
+            | Self::LimitHugging => Family::Window,
             Self::RevokedKeyAccepted
             | Self::ExpiredKeyAccepted
             | Self::UnkeyedSuccess
@@ -246,7 +251,8 @@ impl Rule {
             | Self::NewNetwork
             | Self::ParameterPollution
             | Self::ZombieEndpoint
-            | Self::IgnoredRetryAfter => Severity::Low,
+            | Self::IgnoredRetryAfter
+            | Self::LimitHugging => Severity::Low,
         }
     }
 
@@ -259,7 +265,8 @@ impl Rule {
             | Self::VolumeSurge
             | Self::UploadVolume
             | Self::Latency
-            | Self::IgnoredRetryAfter => &["API4:2023"],
+            | Self::IgnoredRetryAfter
+            | Self::LimitHugging => &["API4:2023"],
             Self::CredentialStuffing => &["API2:2023", "API6:2023"],
             Self::AuthFailures
             | Self::KeyGuessing
@@ -322,7 +329,8 @@ impl Rule {
             | Self::UploadVolume
             | Self::AuthFailures
             | Self::KeySharing
-            | Self::IgnoredRetryAfter => Some("limit"),
+            | Self::IgnoredRetryAfter
+            | Self::LimitHugging => Some("limit"),
             _ => None,
         }
     }

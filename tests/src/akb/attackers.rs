@@ -79,7 +79,7 @@ impl Traffic<'_> {
             port: 8080,
             sent: 0,
             status: 200,
-            answer: "",
+            answer: String::new(),
             received: 300,
             took: 4_000_000,
         };

@@ -4,9 +4,9 @@ use observer::awareness::Rule;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::population::{EXPIRED, FORMER, Population, REVOKED};
+use super::population::{Client, EXPIRED, FORMER, Population, REVOKED};
 use super::request::{API, DOCUMENTED};
-use super::traffic::TICK;
+use super::traffic::{TICK, usual_at};
 use super::{BEGIN, Size};
 
 /// What happens.
@@ -100,6 +100,10 @@ pub enum Class {
     IgnoredRetryAfter,
     /// A key is told to wait, and waits: it is refused more often, and nothing else.
     PoliteRetries,
+    /// A key takes all that it may, minute by minute.
+    LimitHugging,
+    /// A key asks as steadily for much less than it may: nothing.
+    SteadyBelow,
 }
 
 /// How strong it is.
@@ -132,7 +136,7 @@ pub struct Label {
 
 impl Class {
     /// Incidents.
-    pub const ATTACKS: [Self; 34] = [
+    pub const ATTACKS: [Self; 35] = [
         Self::ErrorRate,
         Self::ColdErrorRate,
         Self::AuthFailures,
@@ -167,9 +171,10 @@ impl Class {
         Self::ShadowEndpoint,
         Self::ZombieEndpoint,
         Self::IgnoredRetryAfter,
+        Self::LimitHugging,
     ];
     /// What looks like one and is none.
-    pub const HARD: [Self; 10] = [
+    pub const HARD: [Self; 11] = [
         Self::Marketing,
         Self::Deploy,
         Self::NewRegion,
@@ -180,6 +185,7 @@ impl Class {
         Self::StrangeHosts,
         Self::Documented,
         Self::PoliteRetries,
+        Self::SteadyBelow,
     ];
 
     /// The rule that has to say so; `None` where none may.
@@ -218,13 +224,15 @@ impl Class {
             Self::Marketing => Rule::VolumeSurge,
             Self::IgnoredRetryAfter => Rule::IgnoredRetryAfter,
             Self::PoliteRetries => Rule::RateLimitPressure,
+            Self::LimitHugging => Rule::LimitHugging,
             Self::NewRegion
             | Self::Batch
             | Self::RetryStorm
             | Self::Rotation
             | Self::HealthChecks
             | Self::StrangeHosts
-            | Self::Documented => return None,
+            | Self::Documented
+            | Self::SteadyBelow => return None,
         })
     }
 
@@ -269,7 +277,10 @@ impl Class {
             | Self::ColdErrorRate
             | Self::AuthFailures
             | Self::RateLimitPressure => 240,
-            Self::IgnoredRetryAfter | Self::PoliteRetries => 60,
+            Self::IgnoredRetryAfter
+            | Self::PoliteRetries
+            | Self::LimitHugging
+            | Self::SteadyBelow => 60,
             Self::NewNetwork | Self::LeakedKey => 60,
             Self::Outage => 5,
             _ => 20,
@@ -467,6 +478,11 @@ fn is_common(class: Class) -> bool {
     matches!(class, Class::Outage | Class::Marketing)
 }
 
+/// How often a key asks at a time, in the mean.
+fn at(client: &Client, second: u64) -> f64 {
+    client.rate * usual_at(client, second)
+}
+
 fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
     let Some(client) = population.clients.get(label.who) else {
         return false;
@@ -490,6 +506,7 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
         Class::Unkeyed => label.route < 12,
         Class::Pollution | Class::Replay => client.rate > 1.0 / 120.0,
         Class::IgnoredRetryAfter => client.rate > 8.0 / 60.0,
+        Class::LimitHugging | Class::SteadyBelow => at(client, label.from) > 6.0 / 60.0,
         // Waiting must not make it ask for much less than it does.
         Class::PoliteRetries => client.rate > 4.0 / 60.0 && client.rate < 20.0 / 60.0,
         _ => true,

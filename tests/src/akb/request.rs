@@ -60,7 +60,7 @@ pub struct Request {
     /// Status of the answer.
     pub status: u16,
     /// Fields of the answer besides.
-    pub answer: &'static str,
+    pub answer: String,
     /// Bytes of the answer.
     pub received: u64,
     /// Nanoseconds until the answer.

@@ -251,6 +251,7 @@ fn needs(class: Class) -> usize {
         Class::Surge => 20,
         Class::Pollution => 40,
         Class::IgnoredRetryAfter => 80,
+        Class::LimitHugging => 120,
         Class::ShadowEndpoint | Class::ZombieEndpoint => 3,
         Class::CredentialStuffing | Class::KeyGuessing => 15,
         Class::Scanning => 20,
