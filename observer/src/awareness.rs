@@ -27,6 +27,7 @@ mod priors;
 pub mod rules;
 mod season;
 mod sequence;
+mod service;
 mod size;
 mod source;
 pub mod stream;
@@ -117,6 +118,8 @@ struct Seen {
     class: Option<Class>,
     network: u32,
     success: bool,
+    /// Microseconds of a success that is no tunnel, and their logarithm.
+    served: Option<(u64, f64)>,
     key: Option<u32>,
     place: u32,
     /// Hash of the route, the same in every process.
@@ -164,6 +167,9 @@ pub struct Awareness {
 struct Tails {
     volume: Tail,
     size: Tail,
+    /// Kept apart from the rest.
+    #[serde(skip)]
+    service: Tail,
 }
 
 impl Awareness {
@@ -224,6 +230,10 @@ impl Awareness {
             class,
             network: network_hash(call.client.ip()),
             success,
+            served: (success && call.status != Some(101)).then(|| {
+                let microseconds = (call.duration / 1_000).max(1);
+                (microseconds, (microseconds as f64).ln())
+            }),
             key: None,
             place: self.place(call, second / MINUTE),
             route: 0,
@@ -234,7 +244,7 @@ impl Awareness {
         seen.key = self.key(call, &seen);
         seen.source = self.source(&seen);
         self.update_key(call, &mut seen);
-        self.update_errors(call, &seen);
+        self.update_errors(&seen);
         self.judge(call, &seen);
     }
 
@@ -392,6 +402,10 @@ impl Awareness {
         if !seen.verified {
             return;
         }
+        if let Some((microseconds, logarithm)) = seen.served {
+            let served = &mut key.minute.served;
+            served.add(seen.place, microseconds, logarithm);
+        }
         let ignored = key.asked(call, seen.place);
         let shared = key.came_from(seen.network, seen.second);
         let age = seen.minute.saturating_sub(key.born);
@@ -413,7 +427,7 @@ impl Awareness {
         }
     }
 
-    fn update_errors(&mut self, call: &Call, seen: &Seen) {
+    fn update_errors(&mut self, seen: &Seen) {
         // Whether the provider fails shows in everybody's requests; the rest only in those of callers that are known.
         let class = seen
             .class
@@ -455,8 +469,11 @@ impl Awareness {
                     place.errors.of_mut(class).add(key, seen.second);
                 }
             }
-            if seen.success && call.status != Some(101) {
-                place.service.0 += ((call.duration / 1_000) as f64).max(1.0).ln();
+            if let Some((microseconds, logarithm)) = seen.served {
+                if let Some(key) = bearer {
+                    place.most.add(key, microseconds, logarithm);
+                }
+                place.service.0 += logarithm;
                 place.service.1 += 1;
             }
         }

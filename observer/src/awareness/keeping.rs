@@ -76,7 +76,8 @@ impl Awareness {
             born: self.host.born,
             since: self.born,
         };
-        keep(&mut rows, "host".to_owned(), postcard::to_allocvec(&whole));
+        let state = both(&whole, &self.tails.service);
+        keep(&mut rows, "host".to_owned(), state);
         rows
     }
 
@@ -148,12 +149,15 @@ impl Awareness {
     }
 
     fn restore_whole(&mut self, state: &[u8]) {
-        if let Ok(whole) = postcard::from_bytes::<Whole<Verdicts, Volume, Tails>>(state) {
+        if let Ok((whole, later)) =
+            postcard::take_from_bytes::<Whole<Verdicts, Volume, Tails>>(state)
+        {
             self.host.verdicts = whole.classes;
             self.host.volume = whole.volume;
             self.host.exchanges = whole.exchanges;
             self.host.born = whole.born;
             self.tails = whole.tails;
+            self.tails.service = postcard::from_bytes(later).unwrap_or_default();
             self.born = whole.since;
         }
     }

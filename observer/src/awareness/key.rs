@@ -14,6 +14,7 @@ use super::novelty::New;
 use super::novelty::{Novelty, Shares};
 use super::objects::Objects;
 use super::sequence::Sequence;
+use super::service::Served;
 use super::size::Sizes;
 use super::table::Table;
 use super::verdicts::Verdicts;
@@ -176,6 +177,8 @@ pub struct Key {
 pub struct Habits {
     /// What it may ask for, where that is known.
     pub limit: Option<Box<Limit>>,
+    /// How long it takes to serve it.
+    pub service: Sizes,
 }
 
 /// What a key did in the minute that is not over.
@@ -191,6 +194,8 @@ pub struct Minute {
     pub limited: u32,
     /// Requests an hour that the server said are allowed; zero: it did not.
     pub hourly: u32,
+    /// What it took to serve it.
+    pub served: Served,
 }
 
 /// A stretch of requests, and the networks that they came from.
@@ -414,8 +419,13 @@ mod tests {
             };
             key.objects.observe(object, number, false, minute, true);
             key.volume.close(minute, f64::from(number % 7), 1.0, 8.0);
-            key.responses.close(3, 1_000, 8.0);
-            key.requests.close(3, 1_000, 8.0);
+            for sizes in [
+                &mut key.responses,
+                &mut key.requests,
+                &mut key.habits.service,
+            ] {
+                sizes.close(3, 1_000, 8.0, 1e5);
+            }
             for shares in key.errors.iter_mut() {
                 shares.add(number, minute * 60);
             }
@@ -424,7 +434,9 @@ mod tests {
         let heap = [
             key.volume.heap_bytes(),
             key.objects.heap_bytes(),
-            key.responses.heap_bytes() + key.requests.heap_bytes(),
+            key.responses.heap_bytes()
+                + key.requests.heap_bytes()
+                + key.habits.service.heap_bytes(),
             key.networks.heap_bytes() + key.agents.heap_bytes() + key.routes.heap_bytes(),
             key.errors
                 .iter_mut()

@@ -74,6 +74,8 @@ pub enum Rule {
     IgnoredRetryAfter,
     /// A key asks for just less than it may, for long.
     LimitHugging,
+    /// A key's requests take far longer to serve than they did.
+    ResourceConsumption,
 }
 
 /// How bad something is.
@@ -109,7 +111,7 @@ pub enum Family {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::ErrorRate,
         Self::ProviderErrors,
         Self::RateLimitPressure,
@@ -142,6 +144,7 @@ impl Rule {
         Self::ZombieEndpoint,
         Self::IgnoredRetryAfter,
         Self::LimitHugging,
+        Self::ResourceConsumption,
     ];
 
     /// The name in incidents, metrics and commands.
@@ -179,6 +182,7 @@ impl Rule {
             Self::ZombieEndpoint => "zombie_endpoint",
             Self::IgnoredRetryAfter => "ignored_retry_after",
             Self::LimitHugging => "limit_hugging",
+            Self::ResourceConsumption => "resource_consumption",
         }
     }
 
@@ -193,7 +197,8 @@ impl Rule {
             | Self::UploadVolume
             | Self::VolumeSurge
             | Self::Silence
-            | Self::Latency => Family::Volume,
+            | Self::Latency
+            | Self::ResourceConsumption => Family::Volume,
             Self::NewNetwork | Self::LeakedKey | Self::ObjectEnumeration => Family::Novelty,
             Self::CredentialStuffing
             | Self::KeyGuessing
@@ -243,7 +248,8 @@ impl Rule {
             | Self::CredentialInUrl
             | Self::Latency
             | Self::UnknownHost
-            | Self::ShadowEndpoint => Severity::Medium,
+            | Self::ShadowEndpoint
+            | Self::ResourceConsumption => Severity::Medium,
             Self::RateLimitPressure
             | Self::UploadVolume
             | Self::MethodProbing
@@ -266,7 +272,8 @@ impl Rule {
             | Self::UploadVolume
             | Self::Latency
             | Self::IgnoredRetryAfter
-            | Self::LimitHugging => &["API4:2023"],
+            | Self::LimitHugging
+            | Self::ResourceConsumption => &["API4:2023"],
             Self::CredentialStuffing => &["API2:2023", "API6:2023"],
             Self::AuthFailures
             | Self::KeyGuessing
@@ -330,7 +337,8 @@ impl Rule {
             | Self::AuthFailures
             | Self::KeySharing
             | Self::IgnoredRetryAfter
-            | Self::LimitHugging => Some("limit"),
+            | Self::LimitHugging
+            | Self::ResourceConsumption => Some("limit"),
             _ => None,
         }
     }

@@ -104,6 +104,8 @@ pub enum Class {
     LimitHugging,
     /// A key asks as steadily for much less than it may: nothing.
     SteadyBelow,
+    /// A key's requests take long to serve.
+    ResourceConsumption,
 }
 
 /// How strong it is.
@@ -136,7 +138,7 @@ pub struct Label {
 
 impl Class {
     /// Incidents.
-    pub const ATTACKS: [Self; 35] = [
+    pub const ATTACKS: [Self; 36] = [
         Self::ErrorRate,
         Self::ColdErrorRate,
         Self::AuthFailures,
@@ -172,6 +174,7 @@ impl Class {
         Self::ZombieEndpoint,
         Self::IgnoredRetryAfter,
         Self::LimitHugging,
+        Self::ResourceConsumption,
     ];
     /// What looks like one and is none.
     pub const HARD: [Self; 11] = [
@@ -225,6 +228,7 @@ impl Class {
             Self::IgnoredRetryAfter => Rule::IgnoredRetryAfter,
             Self::PoliteRetries => Rule::RateLimitPressure,
             Self::LimitHugging => Rule::LimitHugging,
+            Self::ResourceConsumption => Rule::ResourceConsumption,
             Self::NewRegion
             | Self::Batch
             | Self::RetryStorm
@@ -280,7 +284,8 @@ impl Class {
             Self::IgnoredRetryAfter
             | Self::PoliteRetries
             | Self::LimitHugging
-            | Self::SteadyBelow => 60,
+            | Self::SteadyBelow
+            | Self::ResourceConsumption => 60,
             Self::NewNetwork | Self::LeakedKey => 60,
             Self::Outage => 5,
             _ => 20,
@@ -506,6 +511,7 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
         Class::Unkeyed => label.route < 12,
         Class::Pollution | Class::Replay => client.rate > 1.0 / 120.0,
         Class::IgnoredRetryAfter => client.rate > 8.0 / 60.0,
+        Class::ResourceConsumption => client.rate > 2.0 / 60.0,
         Class::LimitHugging | Class::SteadyBelow => at(client, label.from) > 6.0 / 60.0,
         // Waiting must not make it ask for much less than it does.
         Class::PoliteRetries => client.rate > 4.0 / 60.0 && client.rate < 20.0 / 60.0,

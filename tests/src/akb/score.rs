@@ -252,6 +252,7 @@ fn needs(class: Class) -> usize {
         Class::Pollution => 40,
         Class::IgnoredRetryAfter => 80,
         Class::LimitHugging => 120,
+        Class::ResourceConsumption => 40,
         Class::ShadowEndpoint | Class::ZombieEndpoint => 3,
         Class::CredentialStuffing | Class::KeyGuessing => 15,
         Class::Scanning => 20,
@@ -288,6 +289,17 @@ fn shows(label: &Label, population: &Population) -> bool {
         Class::Upload => {
             let bytes = label.strength.pick([200.0, 1_000.0, 5_000.0]) * 200.0;
             client.rate * 300.0 * bytes >= 2.0 * 131_072.0
+        }
+        Class::ResourceConsumption => {
+            let (routes, mut before) = (&population.routes, 0.0);
+            let weighted = client.routes.iter().map(|(route, until)| {
+                let weight = until - std::mem::replace(&mut before, *until);
+                routes[*route].milliseconds * weight
+            });
+            let total = client.routes.last().map_or(1.0, |(_, weight)| *weight);
+            let seconds = weighted.sum::<f64>() / total / 1_000.0;
+            let more = label.strength.pick([10.0, 30.0, 100.0]) - 1.0;
+            client.rate * 300.0 * seconds * more >= 2.0 * 5.0
         }
         Class::IgnoredRetryAfter => {
             // Twice the refusals that are needed, in the quietest five minutes.

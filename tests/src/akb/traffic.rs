@@ -73,6 +73,8 @@ struct Bent {
     steady: Option<Steady>,
     /// Requests an hour that answers say are allowed.
     hourly: Option<f64>,
+    /// How many times as long its requests take.
+    took: f64,
 }
 
 /// Requests at even distances.
@@ -292,7 +294,7 @@ impl<'a> Traffic<'a> {
             target.push_str("?id=1&id=2");
         }
         let mut failing = route.failing;
-        let mut slow = 1.0;
+        let mut slow = bent.took;
         let mut deployed = false;
         let mut refused = 0.0;
         for (_, label) in active {
@@ -422,6 +424,7 @@ fn concerns_client(class: Class) -> bool {
             | Class::PoliteRetries
             | Class::LimitHugging
             | Class::SteadyBelow
+            | Class::ResourceConsumption
     )
 }
 
@@ -465,6 +468,7 @@ impl Bent {
             patience: 0,
             steady: None,
             hourly: None,
+            took: 1.0,
         }
     }
 
@@ -507,6 +511,7 @@ impl Bent {
                 self.rate = 1.3;
                 self.refusal = "Retry-After: 60\r\n";
             }
+            Class::ResourceConsumption => self.took = strength.pick([10.0, 30.0, 100.0]),
             Class::LimitHugging | Class::SteadyBelow => {
                 // As much as usual, so that nothing else is unusual.
                 let rate = client.rate * usual_at(client, label.from);
