@@ -24,6 +24,7 @@ mod novelty;
 mod objects;
 mod place;
 mod priors;
+mod rhythm;
 pub mod rules;
 mod season;
 mod sequence;
@@ -407,6 +408,12 @@ impl Awareness {
             served.add(seen.place, microseconds, logarithm);
         }
         let ignored = key.asked(call, seen.place);
+        let regular = if rhythm::changes(call) {
+            let rhythm = key.habits.rhythm.get_or_insert_default();
+            rhythm.observe(call.begin)
+        } else {
+            None
+        };
         let shared = key.came_from(seen.network, seen.second);
         let age = seen.minute.saturating_sub(key.born);
         if let Some(new) = key.networks.observe(seen.network, minute, seen.success)
@@ -421,6 +428,9 @@ impl Awareness {
         key.brought(seen, new_agent, new_route);
         if let (Some(networks), Some(number)) = (shared, seen.key) {
             self.tell_shared(number, networks, seen);
+        }
+        if let Some(regular) = regular {
+            self.tell_regular(regular, call, seen);
         }
         if let Some(ignored) = ignored {
             self.tell_ignored(ignored, call, seen);

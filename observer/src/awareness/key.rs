@@ -13,6 +13,7 @@ use super::limits::{Hugging, Limit};
 use super::novelty::New;
 use super::novelty::{Novelty, Shares};
 use super::objects::Objects;
+use super::rhythm::Rhythm;
 use super::sequence::Sequence;
 use super::service::Served;
 use super::size::Sizes;
@@ -179,6 +180,8 @@ pub struct Habits {
     pub limit: Option<Box<Limit>>,
     /// How long it takes to serve it.
     pub service: Sizes,
+    /// At what distances it changes something, if it does.
+    pub rhythm: Option<Box<Rhythm>>,
 }
 
 /// What a key did in the minute that is not over.
@@ -443,7 +446,7 @@ mod tests {
                 .map(|shares| shares.heap_bytes())
                 .sum(),
             key.turns.networks.capacity() * size_of::<u32>(),
-            size_of::<Waiting>() + size_of::<Limit>(),
+            size_of::<Waiting>() + size_of::<Limit>() + size_of::<Rhythm>(),
         ];
         let all = size_of::<Key>() + heap.into_iter().sum::<usize>();
         assert!(all <= MOST, "{all} bytes: {heap:?}");

@@ -76,6 +76,8 @@ pub enum Rule {
     LimitHugging,
     /// A key's requests take far longer to serve than they did.
     ResourceConsumption,
+    /// A key that changes things at times of its own becomes regular.
+    Automation,
 }
 
 /// How bad something is.
@@ -111,7 +113,7 @@ pub enum Family {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::ErrorRate,
         Self::ProviderErrors,
         Self::RateLimitPressure,
@@ -145,6 +147,7 @@ impl Rule {
         Self::IgnoredRetryAfter,
         Self::LimitHugging,
         Self::ResourceConsumption,
+        Self::Automation,
     ];
 
     /// The name in incidents, metrics and commands.
@@ -183,6 +186,7 @@ impl Rule {
             Self::IgnoredRetryAfter => "ignored_retry_after",
             Self::LimitHugging => "limit_hugging",
             Self::ResourceConsumption => "resource_consumption",
+            Self::Automation => "automation",
         }
     }
 
@@ -207,7 +211,8 @@ impl Rule {
             | Self::RateLimitEvasion
             | Self::KeySharing
             | Self::IgnoredRetryAfter
-            | Self::LimitHugging => Family::Window,
+            | Self::LimitHugging
+            | Self::Automation => Family::Window,
             Self::RevokedKeyAccepted
             | Self::ExpiredKeyAccepted
             | Self::UnkeyedSuccess
@@ -258,7 +263,8 @@ impl Rule {
             | Self::ParameterPollution
             | Self::ZombieEndpoint
             | Self::IgnoredRetryAfter
-            | Self::LimitHugging => Severity::Low,
+            | Self::LimitHugging
+            | Self::Automation => Severity::Low,
         }
     }
 
@@ -275,6 +281,7 @@ impl Rule {
             | Self::LimitHugging
             | Self::ResourceConsumption => &["API4:2023"],
             Self::CredentialStuffing => &["API2:2023", "API6:2023"],
+            Self::Automation => &["API6:2023"],
             Self::AuthFailures
             | Self::KeyGuessing
             | Self::RevokedKeyAccepted
@@ -338,7 +345,8 @@ impl Rule {
             | Self::KeySharing
             | Self::IgnoredRetryAfter
             | Self::LimitHugging
-            | Self::ResourceConsumption => Some("limit"),
+            | Self::ResourceConsumption
+            | Self::Automation => Some("limit"),
             _ => None,
         }
     }

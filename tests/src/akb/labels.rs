@@ -106,6 +106,10 @@ pub enum Class {
     SteadyBelow,
     /// A key's requests take long to serve.
     ResourceConsumption,
+    /// A key begins to write like clockwork.
+    Automation,
+    /// A machine begins to write, like clockwork from its first request: nothing.
+    Machine,
 }
 
 /// How strong it is.
@@ -138,7 +142,7 @@ pub struct Label {
 
 impl Class {
     /// Incidents.
-    pub const ATTACKS: [Self; 36] = [
+    pub const ATTACKS: [Self; 37] = [
         Self::ErrorRate,
         Self::ColdErrorRate,
         Self::AuthFailures,
@@ -175,9 +179,10 @@ impl Class {
         Self::IgnoredRetryAfter,
         Self::LimitHugging,
         Self::ResourceConsumption,
+        Self::Automation,
     ];
     /// What looks like one and is none.
-    pub const HARD: [Self; 11] = [
+    pub const HARD: [Self; 12] = [
         Self::Marketing,
         Self::Deploy,
         Self::NewRegion,
@@ -189,6 +194,7 @@ impl Class {
         Self::Documented,
         Self::PoliteRetries,
         Self::SteadyBelow,
+        Self::Machine,
     ];
 
     /// The rule that has to say so; `None` where none may.
@@ -229,6 +235,7 @@ impl Class {
             Self::PoliteRetries => Rule::RateLimitPressure,
             Self::LimitHugging => Rule::LimitHugging,
             Self::ResourceConsumption => Rule::ResourceConsumption,
+            Self::Automation => Rule::Automation,
             Self::NewRegion
             | Self::Batch
             | Self::RetryStorm
@@ -236,7 +243,8 @@ impl Class {
             | Self::HealthChecks
             | Self::StrangeHosts
             | Self::Documented
-            | Self::SteadyBelow => return None,
+            | Self::SteadyBelow
+            | Self::Machine => return None,
         })
     }
 
@@ -276,7 +284,8 @@ impl Class {
             Self::Silence | Self::Marketing => 180,
             Self::KeySharing | Self::Batch | Self::Deploy => 30,
             Self::RetryStorm => 1,
-            Self::Rotation | Self::NewRegion | Self::HealthChecks => 24 * 60,
+            Self::Rotation | Self::NewRegion | Self::HealthChecks | Self::Machine => 24 * 60,
+            Self::Automation => 120,
             Self::ErrorRate
             | Self::ColdErrorRate
             | Self::AuthFailures
@@ -512,6 +521,7 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
         Class::Pollution | Class::Replay => client.rate > 1.0 / 120.0,
         Class::IgnoredRetryAfter => client.rate > 8.0 / 60.0,
         Class::ResourceConsumption => client.rate > 2.0 / 60.0,
+        Class::Automation => client.writes > 0.0 && at(client, label.from) > 2.0 / 60.0,
         Class::LimitHugging | Class::SteadyBelow => at(client, label.from) > 6.0 / 60.0,
         // Waiting must not make it ask for much less than it does.
         Class::PoliteRetries => client.rate > 4.0 / 60.0 && client.rate < 20.0 / 60.0,
@@ -528,6 +538,7 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
                         | Class::HealthChecks
                         | Class::StrangeHosts
                         | Class::Documented
+                        | Class::Machine
                         | Class::Rotation
                 )
             };

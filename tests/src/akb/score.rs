@@ -252,6 +252,8 @@ fn needs(class: Class) -> usize {
         Class::Pollution => 40,
         Class::IgnoredRetryAfter => 80,
         Class::LimitHugging => 120,
+        // Two hundred distances, in blocks of fifty that began before.
+        Class::Automation => 251,
         Class::ResourceConsumption => 40,
         Class::ShadowEndpoint | Class::ZombieEndpoint => 3,
         Class::CredentialStuffing | Class::KeyGuessing => 15,
@@ -289,6 +291,10 @@ fn shows(label: &Label, population: &Population) -> bool {
         Class::Upload => {
             let bytes = label.strength.pick([200.0, 1_000.0, 5_000.0]) * 200.0;
             client.rate * 300.0 * bytes >= 2.0 * 131_072.0
+        }
+        // What it did before has to be known.
+        Class::Automation => {
+            client.rate * client.weekend * 0.4 * (label.from - BEGIN) as f64 >= 800.0
         }
         Class::ResourceConsumption => {
             let (routes, mut before) = (&population.routes, 0.0);
@@ -345,7 +351,7 @@ fn is_about(label: &Label, incident: &Incident, population: &Population) -> bool
         ),
         Class::NewRegion => matches!(incident.rule, Rule::NewNetwork | Rule::LeakedKey),
         Class::Documented => incident.subject.id.ends_with(" /v1/unheard"),
-        Class::Batch | Class::RetryStorm | Class::Rotation => {
+        Class::Batch | Class::RetryStorm | Class::Rotation | Class::Machine => {
             let client = population.clients.get(label.who);
             client.is_some_and(|client| incident.subject.id.starts_with(&client.account))
         }

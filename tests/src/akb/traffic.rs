@@ -75,6 +75,8 @@ struct Bent {
     hourly: Option<f64>,
     /// How many times as long its requests take.
     took: f64,
+    /// Share of its requests that write.
+    writes: f64,
 }
 
 /// Requests at even distances.
@@ -370,7 +372,11 @@ impl<'a> Traffic<'a> {
             way: Way::Proxy,
             credential,
             host: API,
-            method: "GET",
+            method: if bent.writes > 0.0 && random.random_bool(bent.writes) {
+                "POST"
+            } else {
+                "GET"
+            },
             target,
             agent: if bent.elsewhere {
                 "curl/8".to_owned()
@@ -425,6 +431,7 @@ fn concerns_client(class: Class) -> bool {
             | Class::LimitHugging
             | Class::SteadyBelow
             | Class::ResourceConsumption
+            | Class::Automation
     )
 }
 
@@ -469,6 +476,7 @@ impl Bent {
             steady: None,
             hourly: None,
             took: 1.0,
+            writes: client.writes,
         }
     }
 
@@ -512,6 +520,12 @@ impl Bent {
                 self.refusal = "Retry-After: 60\r\n";
             }
             Class::ResourceConsumption => self.took = strength.pick([10.0, 30.0, 100.0]),
+            Class::Automation => {
+                let rate = client.rate * usual_at(client, label.from);
+                let jitter = strength.pick([0.06, 0.03, 0.005]);
+                self.steady = Some(Steady { rate, jitter });
+                self.writes = 1.0;
+            }
             Class::LimitHugging | Class::SteadyBelow => {
                 // As much as usual, so that nothing else is unusual.
                 let rate = client.rate * usual_at(client, label.from);
