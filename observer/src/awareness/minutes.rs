@@ -302,6 +302,13 @@ impl Awareness {
         if slow.score == 0.0 && self.book.get(rule, &subject).is_none() {
             return;
         }
+        let key = slow.most.and_then(|key| self.subject(Who::Key(key)));
+        if key.is_some_and(|key| self.book.get(Rule::ResourceConsumption, &key).is_some()) {
+            if let Some(place) = self.places.get_mut(number) {
+                place.excuse();
+            }
+            return;
+        }
         let milliseconds = |microseconds: f64| microseconds / 1_000.0;
         let statement = format!(
             "{}: requests took {:.1} ms in the mean of {} where {:.1} to {:.1} ms are usual; score {:.2} > {SLOW_SCORE}",

@@ -68,6 +68,9 @@ pub struct Pace {
     stream: Stream,
     /// Microseconds past which it is slow, and since when (seconds since 1970), while an alarm holds.
     slow: Option<(f64, u64)>,
+    /// The alarm is one key's own.
+    #[serde(skip)]
+    own: bool,
 }
 
 /// The usual service time of a route, that follows no minute in which it is slow.
@@ -91,6 +94,8 @@ pub struct Slow {
     pub score: f64,
     /// Requests.
     pub requests: u32,
+    /// The key that took most of the time.
+    pub most: Option<u32>,
 }
 
 /// Requests of a minute that make a mean.
@@ -173,9 +178,17 @@ impl Place {
             && logarithms > f64::from(requests) * (usual.logarithm + EXCEEDED.ln())
     }
 
-    /// Whether an alarm holds that it is slow.
+    /// Whether an alarm holds that it is slow, and not for one key alone.
     pub fn is_alarmed(&self) -> bool {
-        self.pace.as_ref().is_some_and(|pace| pace.slow.is_some())
+        let pace = self.pace.as_ref();
+        pace.is_some_and(|pace| pace.slow.is_some() && !pace.own)
+    }
+
+    /// The alarm is one key's own.
+    pub fn excuse(&mut self) {
+        if let Some(pace) = &mut self.pace {
+            pace.own = true;
+        }
     }
 
     /// The service times of the minute (since 1970) that is over. One key alone does not make a route slow.
@@ -216,12 +229,16 @@ impl Place {
         let took = logarithm.exp();
         let pace = self.pace.get_or_insert_with(|| {
             let stream = Stream::new();
-            Box::new(Pace { stream, slow: None })
+            Box::new(Pace {
+                stream,
+                slow: None,
+                own: false,
+            })
         });
         // What is suspicious is not learned from, for a day.
         if let Some((limit, since)) = pace.slow {
             if took <= limit || start > since + ACCEPTED {
-                pace.slow = None;
+                (pace.slow, pace.own) = (None, false);
                 return None;
             }
             let usual = (limit, limit);
@@ -230,6 +247,7 @@ impl Place {
                 usual,
                 score: 0.0,
                 requests,
+                most: most.of(),
             });
         }
         let verdict = pace.stream.push(start, logarithm);
@@ -250,6 +268,7 @@ impl Place {
             usual,
             score: verdict.score,
             requests,
+            most: most.of(),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Whose requests take long to serve: a key's, where others on the same route are served as ever, or everybody's.
 //!
-//! Prefers the route: what is slow for others too, or where nobody else shows whether it is, is told of the route. A minute of
-//! that kind says nothing of a key, so that neither the slow route nor its end is held against anybody.
+//! Prefers the route: what is slow for others too is told of it, and such a minute says nothing of a key, so that neither the
+//! slow route nor its end is held against anybody. Where nobody else shows how the route fares, what is proven first is told.
 
 use super::cause::Who;
 use super::incident::{Evidence, Finding};
@@ -46,7 +46,7 @@ impl Served {
 
     /// The route that most of the time went to.
     pub fn place(&self) -> Option<u32> {
-        (self.requests > 0).then_some(self.most.of)
+        self.most.of()
     }
 
     /// Whether that route is slow for others too, as far as can be told.
@@ -61,6 +61,11 @@ impl Served {
 }
 
 impl Part {
+    /// Its number, where there was anything.
+    pub fn of(&self) -> Option<u32> {
+        (self.requests > 0).then_some(self.of)
+    }
+
     /// Takes one request of one of them.
     #[inline]
     pub fn add(&mut self, of: u32, microseconds: u64, logarithm: f64) {

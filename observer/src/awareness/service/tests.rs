@@ -54,6 +54,24 @@ fn a_route_that_is_slow_for_all_is_told_and_no_key() {
 }
 
 #[test]
+fn where_nobody_else_is_served_one_of_both_is_told() {
+    let mut awareness = Awareness::new(&Registry::default());
+    for minute in 0..36 * 60 + 30_u64 {
+        for number in 0..12_u64 {
+            let base = if minute < 36 * 60 { 20 } else { 4_000 };
+            awareness.observe(&Call {
+                begin: (BEGIN + minute * 60 + 4 * number) * 1_000_000_000,
+                duration: base * (900_000 + 13_000 * ((minute * 7 + number * 5) % 17)),
+                ..call()
+            });
+        }
+        awareness.tick(BEGIN + minute * 60 + 60, 1.0);
+    }
+    let told: Vec<Rule> = awareness.open().map(|incident| incident.rule).collect();
+    assert_eq!(told, [Rule::ResourceConsumption]);
+}
+
+#[test]
 fn as_long_as_ever_is_nothing() {
     assert_eq!(told([20, 20, 20]), []);
     assert_eq!(told([20, 30, 20]), []);
