@@ -17,6 +17,7 @@ pub mod inventory;
 mod key;
 mod keeping;
 mod listeners;
+mod limits;
 mod minutes;
 mod networks;
 mod newcomers;
@@ -24,9 +25,11 @@ mod novelty;
 mod objects;
 mod place;
 mod priors;
+mod rhythm;
 pub mod rules;
 mod season;
 mod sequence;
+mod service;
 mod size;
 mod source;
 pub mod stream;
@@ -35,6 +38,7 @@ mod tail;
 mod verdicts;
 mod view;
 mod volume;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -118,6 +122,8 @@ struct Seen {
     class: Option<Class>,
     network: u32,
     success: bool,
+    /// Microseconds of a success that is no tunnel, and their logarithm.
+    served: Option<(u64, f64)>,
     key: Option<u32>,
     place: u32,
     /// Hash of the route, the same in every process.
@@ -132,6 +138,8 @@ struct Seen {
 pub struct Awareness {
     /// Plans of the accounts that have one.
     plans: HashMap<Arc<str>, Arc<str>>,
+    /// Requests a minute that plans allow.
+    limits: HashMap<Arc<str>, f32>,
     keys: Keys,
     places: Table<Names, Place>,
     sources: Table<u32, Source>,
@@ -164,6 +172,9 @@ pub struct Awareness {
 struct Tails {
     volume: Tail,
     size: Tail,
+    /// Kept apart from the rest.
+    #[serde(skip)]
+    service: Tail,
 }
 
 impl Awareness {
@@ -171,6 +182,7 @@ impl Awareness {
     pub fn new(registry: &Registry) -> Self {
         let mut awareness = Self {
             plans: HashMap::new(),
+            limits: HashMap::new(),
             keys: Keys::default(),
             places: Table::new(PLACES),
             sources: Table::new(SOURCES),
@@ -196,6 +208,7 @@ impl Awareness {
 
     /// Takes a new registry, from the next exchange on.
     pub fn reload(&mut self, registry: &Registry) {
+        self.limits = limits::of_plans(registry);
         let accounts = registry.accounts().iter();
         self.plans = accounts
             .filter_map(|account| {
@@ -221,6 +234,10 @@ impl Awareness {
             class,
             network: network_hash(call.client.ip()),
             success,
+            served: (success && call.status != Some(101)).then(|| {
+                let microseconds = (call.duration / 1_000).max(1);
+                (microseconds, (microseconds as f64).ln())
+            }),
             key: None,
             place: self.place(call, second / MINUTE),
             route: 0,
@@ -231,7 +248,7 @@ impl Awareness {
         seen.key = self.key(call, &seen);
         seen.source = self.source(&seen);
         self.update_key(call, &mut seen);
-        self.update_errors(call, &seen);
+        self.update_errors(&seen);
         self.judge(call, &seen);
     }
 
@@ -383,6 +400,10 @@ impl Awareness {
             key.minute.requests += 1;
             key.minute.request_bytes += call.request_body_bytes;
             key.minute.response_bytes += call.response_body_bytes;
+            key.minute.limited += u32::from(seen.class == Some(Class::Limited));
+            if call.traits.hourly > 0 {
+                key.minute.hourly = call.traits.hourly;
+            }
         }
         if call.credential.is_none() {
             // Who has no key may be anybody.
@@ -392,6 +413,17 @@ impl Awareness {
         if !seen.verified {
             return;
         }
+        if let Some((microseconds, logarithm)) = seen.served {
+            let served = &mut key.minute.served;
+            served.add(seen.place, microseconds, logarithm);
+        }
+        let ignored = key.asked(call, seen.place);
+        let regular = if rhythm::changes(call) {
+            let rhythm = key.habits.rhythm.get_or_insert_default();
+            rhythm.observe(call.begin)
+        } else {
+            None
+        };
         let shared = key.came_from(seen.network, seen.second);
         let age = seen.minute.saturating_sub(key.born);
         if let Some(new) = key.networks.observe(seen.network, minute, seen.success)
@@ -407,9 +439,15 @@ impl Awareness {
         if let (Some(networks), Some(number)) = (shared, seen.key) {
             self.tell_shared(number, networks, seen);
         }
+        if let Some(regular) = regular {
+            self.tell_regular(regular, call, seen);
+        }
+        if let Some(ignored) = ignored {
+            self.tell_ignored(ignored, call, seen);
+        }
     }
 
-    fn update_errors(&mut self, call: &Call, seen: &Seen) {
+    fn update_errors(&mut self, seen: &Seen) {
         // Whether the provider fails shows in everybody's requests; the rest only in those of callers that are known.
         let class = seen
             .class
@@ -451,8 +489,11 @@ impl Awareness {
                     place.errors.of_mut(class).add(key, seen.second);
                 }
             }
-            if seen.success && call.status != Some(101) {
-                place.service.0 += ((call.duration / 1_000) as f64).max(1.0).ln();
+            if let Some((microseconds, logarithm)) = seen.served {
+                if let Some(key) = bearer {
+                    place.most.add(key, microseconds, logarithm);
+                }
+                place.service.0 += logarithm;
                 place.service.1 += 1;
             }
         }

@@ -3,6 +3,7 @@
 //! Bias: prefers losing an exchange to inventing one. A hole breaks a pairing and never shifts it: what was
 //! pending at the hole ends as uncertain, and pairing starts again only where it is sure.
 
+mod advice;
 mod body;
 mod connection;
 mod detect;
@@ -17,6 +18,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+pub use advice::Advice;
 pub use connection::Connection;
 pub use detect::{Start, detect};
 pub use exchange::{Cut, Exchange, Malformed, Uncertain};

@@ -61,6 +61,13 @@ impl Awareness {
             self.affect(who, class, &subject, seen.time);
             return;
         }
+        // A key that does not wait is refused for that.
+        if class == Class::Limited
+            && let Some(subject) = self.subject(cause)
+            && self.book.get(Rule::IgnoredRetryAfter, &subject).is_some()
+        {
+            return;
+        }
         let Some(finding) = self.error_finding(cause, who, class, &proof, seen.time) else {
             return;
         };

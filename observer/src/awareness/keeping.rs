@@ -50,7 +50,7 @@ impl Awareness {
             keep(
                 &mut rows,
                 format!("key\0{}\0{}", key.consumer, key.id),
-                postcard::to_allocvec(&*key),
+                both(&*key, &key.habits),
             );
         }
         let left = most.saturating_sub(rows.len());
@@ -86,7 +86,8 @@ impl Awareness {
             born: self.host.born,
             since: self.born,
         };
-        keep(&mut rows, "host".to_owned(), postcard::to_allocvec(&whole));
+        let state = both(&whole, &self.tails.service);
+        keep(&mut rows, "host".to_owned(), state);
         rows
     }
 
@@ -135,7 +136,8 @@ impl Awareness {
     }
 
     fn restore_key(&mut self, state: &[u8]) {
-        if let Ok(key) = postcard::from_bytes::<Key>(state) {
+        if let Ok((mut key, later)) = postcard::take_from_bytes::<Key>(state) {
+            key.habits = postcard::from_bytes(later).unwrap_or_default();
             let names = Names(Arc::clone(&key.consumer), Arc::clone(&key.id));
             if self.keys.find(&NamesRef(&key.consumer, &key.id)).is_none() {
                 self.keys.enter(names, key);
@@ -168,12 +170,15 @@ impl Awareness {
     }
 
     fn restore_whole(&mut self, state: &[u8]) {
-        if let Ok(whole) = postcard::from_bytes::<Whole<Verdicts, Volume, Tails>>(state) {
+        if let Ok((whole, later)) =
+            postcard::take_from_bytes::<Whole<Verdicts, Volume, Tails>>(state)
+        {
             self.host.verdicts = whole.classes;
             self.host.volume = whole.volume;
             self.host.exchanges = whole.exchanges;
             self.host.born = whole.born;
             self.tails = whole.tails;
+            self.tails.service = postcard::from_bytes(later).unwrap_or_default();
             self.born = whole.since;
         }
     }

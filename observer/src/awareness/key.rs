@@ -9,15 +9,20 @@ use serde::{Deserialize, Serialize};
 
 use super::beta::Prior;
 use super::incident::Subject;
+use super::limits::{Hugging, Limit};
 use super::novelty::New;
 use super::novelty::{Novelty, Shares};
 use super::objects::Objects;
+use super::rhythm::Rhythm;
 use super::sequence::Sequence;
+use super::service::Served;
 use super::size::Sizes;
 use super::table::Table;
 use super::verdicts::Verdicts;
 use super::volume::Volume;
+use super::waiting::{Ignored, Waiting};
 use super::{ByClass, CLASSES, Names, NamesRef, Recent, Seen, in_a_row, odds, per_day};
+use crate::usage::Call;
 
 /// Registered keys; one past it takes the place of another that was quiet for longer.
 const REGISTERED: usize = 20_000;
@@ -148,9 +153,15 @@ pub struct Key {
     /// Routes of its errors, by class.
     #[serde(skip)]
     pub errors: ByClass<Shares>,
+    /// What it is used to besides; kept apart from the rest.
+    #[serde(skip)]
+    pub habits: Habits,
     /// This minute.
     #[serde(skip)]
     pub minute: Minute,
+    /// What it was told to wait for, of a key that ever was.
+    #[serde(skip)]
+    pub waiting: Option<Box<Waiting>>,
     /// A new network, and what is new with it.
     #[serde(skip)]
     pub newcomer: Option<Newcomer>,
@@ -162,6 +173,17 @@ pub struct Key {
     pub saved: u32,
 }
 
+/// What a key is used to, of the kinds that only some keys have.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Habits {
+    /// What it may ask for, where that is known.
+    pub limit: Option<Box<Limit>>,
+    /// How long it takes to serve it.
+    pub service: Sizes,
+    /// At what distances it changes something, if it does.
+    pub rhythm: Option<Box<Rhythm>>,
+}
+
 /// What a key did in the minute that is not over.
 #[derive(Clone, Debug, Default)]
 pub struct Minute {
@@ -171,6 +193,12 @@ pub struct Minute {
     pub request_bytes: u64,
     /// Bytes of response contents.
     pub response_bytes: u64,
+    /// Requests that were answered with 429.
+    pub limited: u32,
+    /// Requests an hour that the server said are allowed; zero: it did not.
+    pub hourly: u32,
+    /// What it took to serve it.
+    pub served: Served,
 }
 
 /// A stretch of requests, and the networks that they came from.
@@ -248,7 +276,9 @@ impl Key {
             turns: Turns::default(),
             recent: Recent::default(),
             errors: ByClass::default(),
+            habits: Habits::default(),
             minute: Minute::default(),
+            waiting: None,
             newcomer: None,
             changed: true,
             saved: 0,
@@ -314,6 +344,26 @@ impl Key {
         (shared == 3).then_some(networks)
     }
 
+    /// Notes a request to a route. Returns what there is to say of those that came before they might.
+    #[inline]
+    pub fn asked(&mut self, call: &Call, place: u32) -> Option<Ignored> {
+        if self.waiting.is_none() && call.traits.retry_after == 0 {
+            return None;
+        }
+        let waiting = self.waiting.get_or_insert_with(|| Box::new(Waiting::new()));
+        waiting.observe(call, place)
+    }
+
+    /// Takes a minute that is over, for its limit. `planned`: requests a minute that its plan allows.
+    pub fn close_limit(&mut self, minute: &Minute, planned: Option<f32>) -> Option<Hugging> {
+        let limits = minute.hourly > 0 || minute.limited > 0 || planned.is_some();
+        if self.habits.limit.is_none() && !limits {
+            return None;
+        }
+        let limit = self.habits.limit.get_or_insert_default();
+        limit.close(minute, planned)
+    }
+
     /// It was accepted on a network that it never came from.
     pub fn arrive(&mut self, seen: &Seen, new: &New) {
         self.newcomer = Some(Newcomer {
@@ -372,8 +422,13 @@ mod tests {
             };
             key.objects.observe(object, number, false, minute, true);
             key.volume.close(minute, f64::from(number % 7), 1.0, 8.0);
-            key.responses.close(3, 1_000, 8.0);
-            key.requests.close(3, 1_000, 8.0);
+            for sizes in [
+                &mut key.responses,
+                &mut key.requests,
+                &mut key.habits.service,
+            ] {
+                sizes.close(3, 1_000, 8.0, 1e5);
+            }
             for shares in key.errors.iter_mut() {
                 shares.add(number, minute * 60);
             }
@@ -382,13 +437,16 @@ mod tests {
         let heap = [
             key.volume.heap_bytes(),
             key.objects.heap_bytes(),
-            key.responses.heap_bytes() + key.requests.heap_bytes(),
+            key.responses.heap_bytes()
+                + key.requests.heap_bytes()
+                + key.habits.service.heap_bytes(),
             key.networks.heap_bytes() + key.agents.heap_bytes() + key.routes.heap_bytes(),
             key.errors
                 .iter_mut()
                 .map(|shares| shares.heap_bytes())
                 .sum(),
             key.turns.networks.capacity() * size_of::<u32>(),
+            size_of::<Waiting>() + size_of::<Limit>() + size_of::<Rhythm>(),
         ];
         let all = size_of::<Key>() + heap.into_iter().sum::<usize>();
         assert!(all <= MOST, "{all} bytes: {heap:?}");

@@ -5,7 +5,7 @@ use super::incident::{Evidence, Finding, Kind, Subject};
 use super::key::Key;
 use super::place::{SLOW_SCORE, Slow};
 use super::rules::Rule;
-use super::size::Large;
+use super::size::{BYTES, Large, MICROSECONDS};
 use super::volume::{Minute, Residual};
 use super::{Awareness, Class, MINUTE, SECOND, in_a_row, odds, per_day};
 
@@ -50,7 +50,9 @@ impl Awareness {
         let common = self.common(minute);
         self.close_host(minute, common, time);
         let (volume, size) = (self.tails.volume.limit(), self.tails.size.limit());
+        let slow = self.tails.service.limit();
         let (mut findings, mut drifts) = (Vec::new(), Vec::new());
+        let (mut hugging, mut costly) = (Vec::new(), Vec::new());
         for (number, key) in self.keys.iter_mut() {
             if key.minute.requests == 0 && minute.saturating_sub(key.last) > 7 * 24 * 60 {
                 continue;
@@ -60,6 +62,11 @@ impl Awareness {
                 key.settle(priors, self.priors.objects, minute);
             }
             let came = std::mem::take(&mut key.minute);
+            if !key.id.is_empty() {
+                let planned = key.plan.as_ref().and_then(|plan| self.limits.get(plan));
+                let hugs = key.close_limit(&came, planned.copied());
+                hugging.extend(hugs.map(|hugs| (number, hugs)));
+            }
             // All that have no key are anybody: how many they are says nothing of one of them.
             let found = if key.id.is_empty() {
                 Minute::default()
@@ -75,19 +82,41 @@ impl Awareness {
                     drifts.push((number, class, rates));
                 }
             }
-            let (off, responses) = key
-                .responses
-                .close(came.requests, came.response_bytes, size);
+            let (off, responses) =
+                key.responses
+                    .close(came.requests, came.response_bytes, size, BYTES);
             if let Some(score) = off.filter(|_| responses.is_none()) {
                 self.tails.size.learn(score);
             }
-            let (_, contents) = key.requests.close(came.requests, came.request_bytes, size);
+            let (_, contents) = key
+                .requests
+                .close(came.requests, came.request_bytes, size, BYTES);
+            let served = &came.served;
+            let place = served.place().and_then(|place| self.places.get(place));
+            if place.is_some_and(|place| !served.is_explained(place)) {
+                let service = &mut key.habits.service;
+                let (off, long) =
+                    service.close(served.requests, served.microseconds, slow, MICROSECONDS);
+                if let Some(score) = off.filter(|_| long.is_none()) {
+                    self.tails.service.learn(score);
+                }
+                costly.extend(
+                    long.filter(|_| found.above.is_none())
+                        .map(|long| (number, long)),
+                );
+            }
             if !found.is_usual() || responses.is_some() || contents.is_some() {
                 findings.push((number, found, responses, contents));
             }
         }
         for (number, found, responses, contents) in findings {
             self.tell_key(number, found, responses, contents, time);
+        }
+        for (number, long) in costly {
+            self.tell_service(number, &long, time);
+        }
+        for (number, hugs) in hugging {
+            self.tell_hugging(number, &hugs, time);
         }
         for (number, class, rates) in drifts {
             self.alarm(Who::Key(number), class, time / SECOND);
@@ -112,6 +141,7 @@ impl Awareness {
         if minute.is_multiple_of(10) {
             self.tails.volume.fit(EACH);
             self.tails.size.fit(SIZE_EACH);
+            self.tails.service.fit(SIZE_EACH);
         }
         self.end_volumes(minute);
     }
@@ -272,6 +302,13 @@ impl Awareness {
         if slow.score == 0.0 && self.book.get(rule, &subject).is_none() {
             return;
         }
+        let key = slow.most.and_then(|key| self.subject(Who::Key(key)));
+        if key.is_some_and(|key| self.book.get(Rule::ResourceConsumption, &key).is_some()) {
+            if let Some(place) = self.places.get_mut(number) {
+                place.excuse();
+            }
+            return;
+        }
         let milliseconds = |microseconds: f64| microseconds / 1_000.0;
         let statement = format!(
             "{}: requests took {:.1} ms in the mean of {} where {:.1} to {:.1} ms are usual; score {:.2} > {SLOW_SCORE}",
@@ -389,12 +426,12 @@ fn larger(
     limit: f64,
     time: u64,
 ) -> Finding {
-    let mean = large.bytes / f64::from(large.requests.max(1));
+    let mean = large.sum / f64::from(large.requests.max(1));
     let statement = format!(
         "{}: {what} of {mean:.0} bytes where {:.0} are usual, {:.0} bytes in {} requests; {:.1} spreads off, limit {limit:.1}",
         subject.words(),
         large.usual,
-        large.bytes,
+        large.sum,
         large.requests,
         large.score
     );
@@ -403,7 +440,7 @@ fn larger(
         subject.clone(),
         statement,
         Evidence {
-            seen: large.bytes,
+            seen: large.sum,
             baseline: large.usual * f64::from(large.requests),
             score: large.score,
             limit,

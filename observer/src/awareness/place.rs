@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beta::Prior;
 use super::novelty::Shares;
+use super::service::{OTHERS, Part};
 use super::stream::{Stream, View};
 use super::verdicts::Verdicts;
 use super::{ByClass, CLASSES, Recent, odds, per_day};
@@ -46,6 +47,12 @@ pub struct Place {
     /// Sum of the logarithms of service times in microseconds, and their number, this minute.
     #[serde(skip)]
     pub service: (f64, u32),
+    /// Of these, those of the key that took most of the time.
+    #[serde(skip)]
+    pub most: Part,
+    /// What they usually are.
+    #[serde(skip)]
+    pub usual: Usual,
     /// Changed since it was saved.
     #[serde(skip)]
     pub changed: bool,
@@ -61,6 +68,19 @@ pub struct Pace {
     stream: Stream,
     /// Microseconds past which it is slow, and since when (seconds since 1970), while an alarm holds.
     slow: Option<(f64, u64)>,
+    /// The alarm is one key's own.
+    #[serde(skip)]
+    own: bool,
+}
+
+/// The usual service time of a route, that follows no minute in which it is slow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usual {
+    /// Mean of the logarithms of microseconds, and of how many requests.
+    logarithm: f64,
+    requests: u32,
+    /// Minutes since 1970 from which on it was slow without a break; zero: it is not.
+    slow: u64,
 }
 
 /// A minute in which requests took long.
@@ -74,12 +94,18 @@ pub struct Slow {
     pub score: f64,
     /// Requests.
     pub requests: u32,
+    /// The key that took most of the time.
+    pub most: Option<u32>,
 }
 
 /// Requests of a minute that make a mean.
 const MEAN_OF: u32 = 10;
 /// Score of an alarm: about one in five weeks of noise.
 pub const SLOW_SCORE: f64 = 0.8;
+/// Requests that a usual service time is made of: at least, and at most.
+const USUAL: (u32, u32) = (50, 5_000);
+/// Factor by which it is exceeded where a route is slow.
+const EXCEEDED: f64 = 1.5;
 /// Seconds after which a slow route is how things are.
 const ACCEPTED: u64 = 24 * 3600;
 /// How many times the middle of what is usual matters.
@@ -145,9 +171,57 @@ impl Place {
         self.verdicts.settle(priors, odds);
     }
 
+    /// Whether so many requests, with this sum of the logarithms of microseconds, are slow for this route.
+    pub fn is_slow(&self, logarithms: f64, requests: u32) -> bool {
+        let usual = &self.usual;
+        usual.requests >= USUAL.0
+            && logarithms > f64::from(requests) * (usual.logarithm + EXCEEDED.ln())
+    }
+
+    /// Whether an alarm holds that it is slow, and not for one key alone.
+    pub fn is_alarmed(&self) -> bool {
+        let pace = self.pace.as_ref();
+        pace.is_some_and(|pace| pace.slow.is_some() && !pace.own)
+    }
+
+    /// The alarm is one key's own.
+    pub fn excuse(&mut self) {
+        if let Some(pace) = &mut self.pace {
+            pace.own = true;
+        }
+    }
+
+    /// The service times of the minute (since 1970) that is over. One key alone does not make a route slow.
+    fn usual_of(&mut self, most: Part, minute: u64) -> (f64, u32) {
+        let (logarithms, requests) = std::mem::take(&mut self.service);
+        let others = most.others((logarithms, requests));
+        let slow = self.is_slow(logarithms, requests);
+        let of = if slow && others.1 >= OTHERS && !self.is_slow(others.0, others.1) {
+            others
+        } else {
+            (logarithms, requests)
+        };
+        let usual = &mut self.usual;
+        if of.1 == 0 {
+            return of;
+        }
+        usual.slow = match usual.slow {
+            _ if !slow || of == others => 0,
+            0 => minute,
+            since => since,
+        };
+        if usual.slow == 0 || minute.saturating_sub(usual.slow) > ACCEPTED / 60 {
+            usual.requests = usual.requests.saturating_add(of.1).min(USUAL.1);
+            let weight = f64::from(of.1) / f64::from(usual.requests);
+            usual.logarithm += weight.min(1.0) * (of.0 / f64::from(of.1) - usual.logarithm);
+        }
+        of
+    }
+
     /// Closes the minute that began at `start`, seconds since 1970, and says whether requests took long in it.
     pub fn close(&mut self, start: u64) -> Option<Slow> {
-        let (logarithms, requests) = std::mem::take(&mut self.service);
+        let most = std::mem::take(&mut self.most);
+        let (logarithms, requests) = self.usual_of(most, start / 60);
         if requests < MEAN_OF {
             return None;
         }
@@ -155,12 +229,16 @@ impl Place {
         let took = logarithm.exp();
         let pace = self.pace.get_or_insert_with(|| {
             let stream = Stream::new();
-            Box::new(Pace { stream, slow: None })
+            Box::new(Pace {
+                stream,
+                slow: None,
+                own: false,
+            })
         });
         // What is suspicious is not learned from, for a day.
         if let Some((limit, since)) = pace.slow {
             if took <= limit || start > since + ACCEPTED {
-                pace.slow = None;
+                (pace.slow, pace.own) = (None, false);
                 return None;
             }
             let usual = (limit, limit);
@@ -169,6 +247,7 @@ impl Place {
                 usual,
                 score: 0.0,
                 requests,
+                most: most.of(),
             });
         }
         let verdict = pace.stream.push(start, logarithm);
@@ -189,6 +268,7 @@ impl Place {
             usual,
             score: verdict.score,
             requests,
+            most: most.of(),
         })
     }
 }

@@ -72,6 +72,14 @@ pub enum Rule {
     ShadowEndpoint,
     /// An operation that the API's document calls deprecated is answered.
     ZombieEndpoint,
+    /// A key asks again before the time is over that Retry-After gave.
+    IgnoredRetryAfter,
+    /// A key asks for just less than it may, for long.
+    LimitHugging,
+    /// A key's requests take far longer to serve than they did.
+    ResourceConsumption,
+    /// A key that changes things at times of its own becomes regular.
+    Automation,
 }
 
 /// How bad something is.
@@ -107,7 +115,7 @@ pub enum Family {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 35] = [
         Self::ErrorRate,
         Self::ProviderErrors,
         Self::RateLimitPressure,
@@ -139,6 +147,10 @@ impl Rule {
         Self::UnknownHost,
         Self::ShadowEndpoint,
         Self::ZombieEndpoint,
+        Self::IgnoredRetryAfter,
+        Self::LimitHugging,
+        Self::ResourceConsumption,
+        Self::Automation,
     ];
 
     /// The name in incidents, metrics and commands.
@@ -175,6 +187,10 @@ impl Rule {
             Self::UnknownHost => "unknown_host",
             Self::ShadowEndpoint => "shadow_endpoint",
             Self::ZombieEndpoint => "zombie_endpoint",
+            Self::IgnoredRetryAfter => "ignored_retry_after",
+            Self::LimitHugging => "limit_hugging",
+            Self::ResourceConsumption => "resource_consumption",
+            Self::Automation => "automation",
         }
     }
 
@@ -189,14 +205,18 @@ impl Rule {
             | Self::UploadVolume
             | Self::VolumeSurge
             | Self::Silence
-            | Self::Latency => Family::Volume,
+            | Self::Latency
+            | Self::ResourceConsumption => Family::Volume,
             Self::NewNetwork | Self::LeakedKey | Self::ObjectEnumeration => Family::Novelty,
             Self::CredentialStuffing
             | Self::KeyGuessing
             | Self::Scanning
             | Self::MethodProbing
             | Self::RateLimitEvasion
-            | Self::KeySharing => Family::Window,
+            | Self::KeySharing
+            | Self::IgnoredRetryAfter
+            | Self::LimitHugging
+            | Self::Automation => Family::Window,
             Self::RevokedKeyAccepted
             | Self::ExpiredKeyAccepted
             | Self::UnkeyedSuccess
@@ -239,14 +259,18 @@ impl Rule {
             | Self::Latency
             | Self::WeakTls
             | Self::UnknownHost
-            | Self::ShadowEndpoint => Severity::Medium,
+            | Self::ShadowEndpoint
+            | Self::ResourceConsumption => Severity::Medium,
             Self::RateLimitPressure
             | Self::UploadVolume
             | Self::MethodProbing
             | Self::VolumeSurge
             | Self::NewNetwork
             | Self::ParameterPollution
-            | Self::ZombieEndpoint => Severity::Low,
+            | Self::ZombieEndpoint
+            | Self::IgnoredRetryAfter
+            | Self::LimitHugging
+            | Self::Automation => Severity::Low,
         }
     }
 
@@ -258,8 +282,12 @@ impl Rule {
             | Self::RateLimitEvasion
             | Self::VolumeSurge
             | Self::UploadVolume
-            | Self::Latency => &["API4:2023"],
+            | Self::Latency
+            | Self::IgnoredRetryAfter
+            | Self::LimitHugging
+            | Self::ResourceConsumption => &["API4:2023"],
             Self::CredentialStuffing => &["API2:2023", "API6:2023"],
+            Self::Automation => &["API6:2023"],
             Self::AuthFailures
             | Self::KeyGuessing
             | Self::RevokedKeyAccepted
@@ -322,7 +350,11 @@ impl Rule {
             | Self::VolumeSurge
             | Self::UploadVolume
             | Self::AuthFailures
-            | Self::KeySharing => Some("limit"),
+            | Self::KeySharing
+            | Self::IgnoredRetryAfter
+            | Self::LimitHugging
+            | Self::ResourceConsumption
+            | Self::Automation => Some("limit"),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
-//! Whether contents became larger: the mean size of a stretch of requests against the sizes before.
+//! Whether contents became larger, or took longer to serve: the mean of a stretch of requests against the means before.
 //!
-//! Sizes are compared by their logarithm, against the spread that means of as many minutes have shown.
+//! Means are compared by their logarithm, against the spread that those of as many minutes have shown.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,21 +10,22 @@ use super::{GAUSSIAN, keep_latest};
 const MINUTES: usize = 5;
 /// Weight of a minute in what is usual.
 const USUAL: f32 = 1.0 / 720.0;
-/// No spread is smaller: a third of the size.
+/// No spread is smaller: a third of the mean.
 const LEAST: f32 = 0.3;
 /// Minutes with requests before anything is usual.
 const KNOWN: u32 = 120;
-/// Bytes past what is usual that matter.
-const MATTERS: f64 = 131_072.0;
-/// How many times the usual size matters.
+/// Bytes past what is usual that matter, and microseconds: five minutes of a sixtieth of one worker.
+pub const BYTES: f64 = 131_072.0;
+pub const MICROSECONDS: f64 = 5_000_000.0;
+/// How many times the usual mean matters.
 const TIMES: f64 = 3.0;
-/// Minutes after which larger sizes are accepted as how things are.
+/// Minutes after which larger means are accepted as how things are.
 const ACCEPTED: u32 = 24 * 60;
 
-/// Sizes of one direction of one key.
+/// Sizes of one direction of one key, or its times of service.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sizes {
-    /// Requests and bytes of the last minutes that had any.
+    /// Requests and bytes (or microseconds) of the last minutes that had any.
     recent: Vec<(u32, u64)>,
     mean: f32,
     spread: f32,
@@ -35,11 +36,11 @@ pub struct Sizes {
 /// A stretch that is out of line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Large {
-    /// Bytes that came.
-    pub bytes: f64,
+    /// Bytes that came, or microseconds that it took.
+    pub sum: f64,
     /// In so many requests.
     pub requests: u32,
-    /// Bytes of a usual request.
+    /// Those of a usual request.
     pub usual: f64,
     /// Spreads above what is usual.
     pub score: f64,
@@ -52,13 +53,19 @@ impl Sizes {
         self.recent.capacity() * size_of::<(u32, u64)>()
     }
 
-    /// Takes a minute that is over.
+    /// Takes a minute that is over. `matters`: what has to come past the usual to be worth telling.
     /// Returns how far it is from what is usual, and what is out of line.
-    pub fn close(&mut self, requests: u32, bytes: u64, limit: f64) -> (Option<f64>, Option<Large>) {
+    pub fn close(
+        &mut self,
+        requests: u32,
+        sum: u64,
+        limit: f64,
+        matters: f64,
+    ) -> (Option<f64>, Option<Large>) {
         if requests == 0 {
             return (None, None);
         }
-        keep_latest(&mut self.recent, MINUTES, (requests, bytes));
+        keep_latest(&mut self.recent, MINUTES, (requests, sum));
         let (count, sum) = self
             .recent
             .iter()
@@ -78,7 +85,7 @@ impl Sizes {
         let score = f64::from((log - self.mean) / self.spread.max(LEAST));
         let large = score > limit
             && size > TIMES * usual
-            && sum as f64 - usual * f64::from(count) > MATTERS;
+            && sum as f64 - usual * f64::from(count) > matters;
         self.suspicious = if large { self.suspicious + 1 } else { 0 };
         if !large || self.suspicious > ACCEPTED {
             self.mean += USUAL * (log - self.mean);
@@ -86,7 +93,7 @@ impl Sizes {
             self.spread += USUAL * (size - self.spread);
         }
         let found = large.then_some(Large {
-            bytes: sum as f64,
+            sum: sum as f64,
             requests: count,
             usual,
             score,
@@ -104,13 +111,15 @@ mod tests {
         let mut sizes = Sizes::default();
         for minute in 0..600_u64 {
             assert_eq!(
-                sizes.close(60, 60 * (1_500 + minute * 37 % 500), 5.0).1,
+                sizes
+                    .close(60, 60 * (1_500 + minute * 37 % 500), 5.0, BYTES)
+                    .1,
                 None
             );
         }
-        assert_eq!(sizes.close(6_000, 6_000 * 1_700, 5.0).1, None);
+        assert_eq!(sizes.close(6_000, 6_000 * 1_700, 5.0, BYTES).1, None);
         let large = (0..5)
-            .find_map(|_| sizes.close(60, 60 * 60_000, 5.0).1)
+            .find_map(|_| sizes.close(60, 60 * 60_000, 5.0, BYTES).1)
             .expect("found");
         assert!((large.usual - 1_750.0).abs() < 100.0, "{large:?}");
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Advice;
+
 /// One request with its response, or what was seen of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange<R> {
@@ -23,6 +25,8 @@ pub struct Exchange<R> {
     pub response_head_bytes: u64,
     /// Bytes of the response's content, without transfer framing; of the tunnel after CONNECT or Upgrade.
     pub response_body_bytes: u64,
+    /// What the final response says of when and how often to ask.
+    pub advice: Advice,
     /// How the exchange was cut before its end.
     pub cut: Option<Cut>,
     /// Why the application may have read this exchange differently.

@@ -88,6 +88,9 @@ impl<R> Connection<R> {
             return;
         }
         let (method, switching) = self.answer(when, raw.len(), Some(status));
+        if let Some(pending) = self.pairing.response() {
+            pending.exchange.advice = facts.advice;
+        }
         if status == 101 || (method == Method::Connect && (200..300).contains(&status)) {
             return self.tunnel();
         }

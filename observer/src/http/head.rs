@@ -2,7 +2,7 @@
 //!
 //! Bias: a head that two recipients may read differently is read as far as it goes, and says so.
 
-use super::{Malformed, RequestHead, Version};
+use super::{Advice, Malformed, RequestHead, Version};
 use httparse::{Header, ParserConfig};
 use serde::{Deserialize, Serialize};
 use std::mem::MaybeUninit;
@@ -136,6 +136,7 @@ pub(super) enum Method {
 pub(super) struct ResponseFacts {
     pub status: u16,
     pub lengths: Lengths,
+    pub advice: Advice,
 }
 
 /// Reads a whole request head and hands it to `see`.
@@ -226,7 +227,11 @@ pub(super) fn response(
     };
     let mut lengths = lengths(response.headers, version);
     lengths.malformed = lengths.malformed.or(flaw);
-    Ok(ResponseFacts { status, lengths })
+    Ok(ResponseFacts {
+        status,
+        lengths,
+        advice: Advice::of(status, response.headers),
+    })
 }
 
 /// `HTTP/1.x NNN` at the beginning of a status line.

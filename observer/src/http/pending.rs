@@ -2,7 +2,7 @@
 
 use super::head::Method;
 use super::message::When;
-use super::{Cut, Exchange, Sink, Uncertain};
+use super::{Advice, Cut, Exchange, Sink, Uncertain};
 use serde::{Deserialize, Serialize};
 
 /// One request with what was read of its response so far, or a response whose request is not known.
@@ -137,6 +137,7 @@ impl<R> Pending<R> {
                         std::mem::take(&mut exchange.response_head_bytes);
                     response.response_body_bytes =
                         std::mem::take(&mut exchange.response_body_bytes);
+                    response.advice = std::mem::take(&mut exchange.advice);
                     response.cut = exchange.cut.take();
                     response.uncertain = Some(why);
                     sink.exchange(self.exchange);
@@ -161,6 +162,7 @@ pub(super) fn blank<R>(request: Option<R>, time: u64) -> Exchange<R> {
         request_body_bytes: 0,
         response_head_bytes: 0,
         response_body_bytes: 0,
+        advice: Advice::default(),
         cut: None,
         malformed: None,
         uncertain: None,

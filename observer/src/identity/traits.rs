@@ -16,6 +16,10 @@ pub struct Traits {
     pub object: Option<Object>,
     /// Hash of a signature or proof that is good for one request only.
     pub signature: u64,
+    /// Seconds that the response asks to wait; zero: it does not.
+    pub retry_after: u32,
+    /// Requests an hour that the response says are allowed; zero: it does not.
+    pub hourly: u32,
     /// Bits of [`sign`].
     pub signs: u16,
 }

@@ -542,6 +542,8 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             edge && call.visibility == Visibility::Plaintext,
         );
         let traits = &mut call.traits;
+        traits.retry_after = exchange.advice.retry_after;
+        traits.hourly = exchange.advice.hourly;
         traits.set(sign::STRAY_HOST, stray);
         traits.set(sign::UNDECLARED, standing == Some(Standing::Undeclared));
         traits.set(sign::DEPRECATED, standing == Some(Standing::Deprecated));

@@ -38,6 +38,7 @@ impl Traffic<'_> {
             | Class::UnknownHost => label.strength.pick([1.0, 5.0, 50.0]),
             Class::Replay => label.strength.pick([1.0, 3.0, 20.0]),
             Class::HealthChecks => seconds as f64 / 10.0,
+            Class::Machine => 0.0,
             Class::ShadowEndpoint | Class::ZombieEndpoint => label.strength.pick([5.0, 15.0, 60.0]),
             Class::StrangeHosts | Class::Documented => seconds as f64 / 60.0,
             _ => return,
@@ -46,15 +47,17 @@ impl Traffic<'_> {
         if label.class == Class::Replay && second <= label.from + 600 {
             return;
         }
+        // Its second key, every ten seconds on the dot.
+        let machine = label.class == Class::Machine;
         // The first one comes at the beginning.
-        let first = !self.begun[index];
+        let first = !self.begun[index] || machine;
         self.begun[index] = true;
         let mean = planned / seconds as f64 * TICK as f64;
         let more =
             Poisson::new(mean).map_or(0.0, |poisson| poisson.sample(&mut self.random)) as usize;
         for _ in 0..more + usize::from(first) {
-            let time = second.max(label.from) * 1_000_000_000
-                + self.random.random_range(0..TICK * 500_000_000);
+            let spread = if machine { 1 } else { TICK * 500_000_000 };
+            let time = second.max(label.from) * 1_000_000_000 + self.random.random_range(0..spread);
             let request = self.elsewhere(label, time);
             let count = &mut self.counts[index];
             if count.times.len() < TIMES {
@@ -79,6 +82,7 @@ impl Traffic<'_> {
             port: 8080,
             sent: 0,
             status: 200,
+            answer: String::new(),
             received: 300,
             took: 4_000_000,
         };
@@ -207,6 +211,17 @@ impl Traffic<'_> {
                     1 => ("/v1/unheard".to_owned(), 403),
                     _ => ("/v1/items".to_owned(), 200),
                 };
+            }
+            Class::Machine => {
+                let client = &self.population.clients[label.who];
+                request.credential = Credential::Key(format!("{}-2", client.secret));
+                request.client = format!(
+                    "10.{}.{}.2",
+                    16 + client.networks[0] / 256,
+                    client.networks[0] % 256
+                );
+                request.method = "POST";
+                request.target = "/v1/list1".to_owned();
             }
             Class::Replay => {
                 let client = &self.population.clients[label.who];

@@ -70,6 +70,7 @@ fn request(time: u64, key: String) -> Request {
         port: 8080,
         sent: 0,
         status: 200,
+        answer: String::new(),
         received: 100,
         took: 1_000_000,
     }

@@ -4,9 +4,9 @@ use observer::awareness::Rule;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::population::{EXPIRED, FORMER, Population, REVOKED};
+use super::population::{Client, EXPIRED, FORMER, Population, REVOKED};
 use super::request::{API, DOCUMENTED};
-use super::traffic::TICK;
+use super::traffic::{TICK, usual_at};
 use super::{BEGIN, Size};
 
 /// What happens.
@@ -72,12 +72,6 @@ pub enum Class {
     Pollution,
     /// A route is slow.
     Latency,
-    /// A host that is not configured answers.
-    UnknownHost,
-    /// A path answers that the document does not have.
-    ShadowEndpoint,
-    /// An operation answers that the document calls deprecated.
-    ZombieEndpoint,
     /// Everybody asks more often: nothing is wrong with anybody.
     Marketing,
     /// A deploy answers everybody with 4xx on a route: one incident, of the route.
@@ -92,10 +86,30 @@ pub enum Class {
     Rotation,
     /// Health checks begin: nothing.
     HealthChecks,
+    /// A host that is not configured answers.
+    UnknownHost,
+    /// A path answers that the document does not have.
+    ShadowEndpoint,
+    /// An operation answers that the document calls deprecated.
+    ZombieEndpoint,
     /// A strange host is refused, and health is checked by address: nothing.
     StrangeHosts,
     /// What is deprecated or not declared is asked for and refused: nothing.
     Documented,
+    /// A key is told to wait and does not.
+    IgnoredRetryAfter,
+    /// A key is told to wait, and waits: it is refused more often, and nothing else.
+    PoliteRetries,
+    /// A key takes all that it may, minute by minute.
+    LimitHugging,
+    /// A key asks as steadily for much less than it may: nothing.
+    SteadyBelow,
+    /// A key's requests take long to serve.
+    ResourceConsumption,
+    /// A key begins to write like clockwork.
+    Automation,
+    /// A machine begins to write, like clockwork from its first request: nothing.
+    Machine,
 }
 
 /// How strong it is.
@@ -128,7 +142,7 @@ pub struct Label {
 
 impl Class {
     /// Incidents.
-    pub const ATTACKS: [Self; 33] = [
+    pub const ATTACKS: [Self; 37] = [
         Self::ErrorRate,
         Self::ColdErrorRate,
         Self::AuthFailures,
@@ -162,9 +176,13 @@ impl Class {
         Self::UnknownHost,
         Self::ShadowEndpoint,
         Self::ZombieEndpoint,
+        Self::IgnoredRetryAfter,
+        Self::LimitHugging,
+        Self::ResourceConsumption,
+        Self::Automation,
     ];
     /// What looks like one and is none.
-    pub const HARD: [Self; 9] = [
+    pub const HARD: [Self; 12] = [
         Self::Marketing,
         Self::Deploy,
         Self::NewRegion,
@@ -174,6 +192,9 @@ impl Class {
         Self::HealthChecks,
         Self::StrangeHosts,
         Self::Documented,
+        Self::PoliteRetries,
+        Self::SteadyBelow,
+        Self::Machine,
     ];
 
     /// The rule that has to say so; `None` where none may.
@@ -210,13 +231,20 @@ impl Class {
             Self::ShadowEndpoint => Rule::ShadowEndpoint,
             Self::ZombieEndpoint => Rule::ZombieEndpoint,
             Self::Marketing => Rule::VolumeSurge,
+            Self::IgnoredRetryAfter => Rule::IgnoredRetryAfter,
+            Self::PoliteRetries => Rule::RateLimitPressure,
+            Self::LimitHugging => Rule::LimitHugging,
+            Self::ResourceConsumption => Rule::ResourceConsumption,
+            Self::Automation => Rule::Automation,
             Self::NewRegion
             | Self::Batch
             | Self::RetryStorm
             | Self::Rotation
             | Self::HealthChecks
             | Self::StrangeHosts
-            | Self::Documented => return None,
+            | Self::Documented
+            | Self::SteadyBelow
+            | Self::Machine => return None,
         })
     }
 
@@ -256,11 +284,17 @@ impl Class {
             Self::Silence | Self::Marketing => 180,
             Self::KeySharing | Self::Batch | Self::Deploy => 30,
             Self::RetryStorm => 1,
-            Self::Rotation | Self::NewRegion | Self::HealthChecks => 24 * 60,
+            Self::Rotation | Self::NewRegion | Self::HealthChecks | Self::Machine => 24 * 60,
+            Self::Automation => 120,
             Self::ErrorRate
             | Self::ColdErrorRate
             | Self::AuthFailures
             | Self::RateLimitPressure => 240,
+            Self::IgnoredRetryAfter
+            | Self::PoliteRetries
+            | Self::LimitHugging
+            | Self::SteadyBelow
+            | Self::ResourceConsumption => 60,
             Self::NewNetwork | Self::LeakedKey => 60,
             Self::Outage => 5,
             _ => 20,
@@ -371,7 +405,10 @@ pub fn plant(seed: u64, size: Size, population: &Population) -> Vec<Label> {
     let mut attackers = 0;
     let mut numbered = std::collections::BTreeMap::<Class, usize>::new();
     let clients = population.clients.len();
-    for class in Class::ATTACKS.into_iter().chain(Class::HARD) {
+    // One that is added later takes no place from those before it.
+    let mut classes: Vec<Class> = Class::ATTACKS.into_iter().chain(Class::HARD).collect();
+    classes.sort_unstable();
+    for class in classes {
         let strengths: &[Strength] = if class.is_hard() {
             &[Strength::Medium]
         } else {
@@ -455,6 +492,11 @@ fn is_common(class: Class) -> bool {
     matches!(class, Class::Outage | Class::Marketing)
 }
 
+/// How often a key asks at a time, in the mean.
+fn at(client: &Client, second: u64) -> f64 {
+    client.rate * usual_at(client, second)
+}
+
 fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
     let Some(client) = population.clients.get(label.who) else {
         return false;
@@ -477,6 +519,12 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
         Class::RouteErrors | Class::Deploy | Class::Latency => label.route < 6,
         Class::Unkeyed => label.route < 12,
         Class::Pollution | Class::Replay => client.rate > 1.0 / 120.0,
+        Class::IgnoredRetryAfter => client.rate > 8.0 / 60.0,
+        Class::ResourceConsumption => client.rate > 2.0 / 60.0,
+        Class::Automation => client.writes > 0.0 && at(client, label.from) > 2.0 / 60.0,
+        Class::LimitHugging | Class::SteadyBelow => at(client, label.from) > 6.0 / 60.0,
+        // Waiting must not make it ask for much less than it does.
+        Class::PoliteRetries => client.rate > 4.0 / 60.0 && client.rate < 20.0 / 60.0,
         _ => true,
     };
     suits
@@ -490,6 +538,7 @@ fn is_apart(label: &Label, others: &[Label], population: &Population) -> bool {
                         | Class::HealthChecks
                         | Class::StrangeHosts
                         | Class::Documented
+                        | Class::Machine
                         | Class::Rotation
                 )
             };

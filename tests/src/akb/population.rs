@@ -34,6 +34,8 @@ pub struct Client {
     pub errors: [f64; 3],
     /// Objects of its own.
     pub objects: (u64, u64),
+    /// Share of its requests that write.
+    pub writes: f64,
     /// Share of requests for objects that it never asked for.
     pub curious: f64,
     /// Bytes of a response: mean and deviation of the logarithm.
@@ -171,6 +173,7 @@ fn client(number: usize, random: &mut ChaCha8Rng) -> Client {
         routes,
         errors,
         objects: (random.random_range(1_000..1_000_000), own),
+        writes: if number.is_multiple_of(4) { 0.4 } else { 0.0 },
         curious: random.random_range(0.0..0.1),
         size: (random.random_range(6.0..9.0), random.random_range(0.3..0.9)),
         agent: format!("sdk/{}", number % 17),

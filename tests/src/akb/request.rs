@@ -59,6 +59,8 @@ pub struct Request {
     pub sent: u64,
     /// Status of the answer.
     pub status: u16,
+    /// Fields of the answer besides.
+    pub answer: String,
     /// Bytes of the answer.
     pub received: u64,
     /// Nanoseconds until the answer.

@@ -228,7 +228,10 @@ impl Outcome {
                 && first.is_some_and(|first| {
                     // A leak begins with a new network.
                     let grows = label.class == Class::LeakedKey && first.rule == Rule::NewNetwork;
-                    (grows || label.class.rule() == Some(first.rule))
+                    // Who does not wait is refused first.
+                    let refused = label.class == Class::IgnoredRetryAfter
+                        && first.rule == Rule::RateLimitPressure;
+                    (grows || refused || label.class.rule() == Some(first.rule))
                         && *first.subject.id == *subject
                 }),
             echoes,
@@ -247,6 +250,11 @@ fn needs(class: Class) -> usize {
         Class::Exfiltration | Class::Upload => 40,
         Class::Surge => 20,
         Class::Pollution => 40,
+        Class::IgnoredRetryAfter => 80,
+        Class::LimitHugging => 120,
+        // Two hundred distances, in blocks of fifty that began before.
+        Class::Automation => 251,
+        Class::ResourceConsumption => 40,
         Class::ShadowEndpoint | Class::ZombieEndpoint => 3,
         Class::CredentialStuffing | Class::KeyGuessing => 15,
         Class::Scanning => 20,
@@ -283,6 +291,26 @@ fn shows(label: &Label, population: &Population) -> bool {
         Class::Upload => {
             let bytes = label.strength.pick([200.0, 1_000.0, 5_000.0]) * 200.0;
             client.rate * 300.0 * bytes >= 2.0 * 131_072.0
+        }
+        // What it did before has to be known.
+        Class::Automation => {
+            client.rate * client.weekend * 0.4 * (label.from - BEGIN) as f64 >= 800.0
+        }
+        Class::ResourceConsumption => {
+            let (routes, mut before) = (&population.routes, 0.0);
+            let weighted = client.routes.iter().map(|(route, until)| {
+                let weight = until - std::mem::replace(&mut before, *until);
+                routes[*route].milliseconds * weight
+            });
+            let total = client.routes.last().map_or(1.0, |(_, weight)| *weight);
+            let seconds = weighted.sum::<f64>() / total / 1_000.0;
+            let more = label.strength.pick([10.0, 30.0, 100.0]) - 1.0;
+            client.rate * 300.0 * seconds * more >= 2.0 * 5.0
+        }
+        Class::IgnoredRetryAfter => {
+            // Twice the refusals that are needed, in the quietest five minutes.
+            let refused = label.strength.pick([0.4, 0.6, 0.9]);
+            client.rate * (1.0 - client.daily.0) * client.weekend * 300.0 * refused >= 20.0
         }
         Class::NewNetwork => {
             let minutes =
@@ -323,7 +351,7 @@ fn is_about(label: &Label, incident: &Incident, population: &Population) -> bool
         ),
         Class::NewRegion => matches!(incident.rule, Rule::NewNetwork | Rule::LeakedKey),
         Class::Documented => incident.subject.id.ends_with(" /v1/unheard"),
-        Class::Batch | Class::RetryStorm | Class::Rotation => {
+        Class::Batch | Class::RetryStorm | Class::Rotation | Class::Machine => {
             let client = population.clients.get(label.who);
             client.is_some_and(|client| incident.subject.id.starts_with(&client.account))
         }

@@ -46,6 +46,10 @@ struct State {
     network: usize,
     moved: u64,
     next_object: u64,
+    /// Nanoseconds since 1970 until which it waits.
+    waits: u64,
+    /// Nanoseconds since 1970 of its next request, while it asks steadily.
+    next: u64,
 }
 
 /// What is planted on a client at the moment.
@@ -61,6 +65,27 @@ struct Bent {
     signed: bool,
     polluted: bool,
     second_key: bool,
+    /// Fields of a 429.
+    refusal: &'static str,
+    /// Nanoseconds that it waits after a 429.
+    patience: u64,
+    /// How it asks steadily, if it does.
+    steady: Option<Steady>,
+    /// Requests an hour that answers say are allowed.
+    hourly: Option<f64>,
+    /// How many times as long its requests take.
+    took: f64,
+    /// Share of its requests that write.
+    writes: f64,
+}
+
+/// Requests at even distances.
+#[derive(Clone, Copy, Debug)]
+struct Steady {
+    /// Requests a second.
+    rate: f64,
+    /// Deviation of each from its time, in distances.
+    jitter: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,14 +188,49 @@ impl<'a> Traffic<'a> {
         }
         let count =
             Poisson::new(mean).map_or(0.0, |poisson| poisson.sample(&mut self.random)) as usize;
-        for _ in 0..count {
-            let request = self.request(number, client, second, &bent, active);
+        let times = bent
+            .steady
+            .map(|steady| self.steady(number, second, steady));
+        let count = times.as_ref().map_or(count, Vec::len);
+        let mut asked: Vec<Request> = (0..count)
+            .map(|_| self.request(number, client, second, &bent, active))
+            .collect();
+        for (request, time) in asked.iter_mut().zip(times.into_iter().flatten()) {
+            request.time = time;
+        }
+        asked.sort_by_key(|request| request.time);
+        for request in asked {
+            let waits = &mut self.states[number].waits;
+            if request.time < *waits {
+                continue;
+            }
+            if request.status == 429 && bent.patience > 0 {
+                *waits = request.time + request.took + bent.patience;
+            }
             // What a replay repeats is no part of it.
             for (index, label) in own.iter().filter(|(_, label)| label.class != Class::Replay) {
                 self.note(*index, label, client, request.time);
             }
             requests.push(request);
         }
+    }
+
+    /// The times of ten seconds at which a key asks that asks steadily.
+    fn steady(&mut self, number: usize, second: u64, steady: Steady) -> Vec<u64> {
+        let (from, until) = (second * 1_000_000_000, (second + TICK) * 1_000_000_000 - 1);
+        let distance = 1e9 / steady.rate;
+        let noise = Normal::new(0.0, steady.jitter * distance).expect("in range");
+        let next = &mut self.states[number].next;
+        if (*next as f64) < from as f64 - 2.0 * distance {
+            *next = from;
+        }
+        let mut times = Vec::new();
+        while *next <= until {
+            let time = *next as f64 + noise.sample(&mut self.random);
+            times.push((time as u64).clamp(from, until));
+            *next += distance as u64;
+        }
+        times
     }
 
     fn note(&mut self, index: usize, label: &Label, client: &Client, time: u64) {
@@ -236,7 +296,7 @@ impl<'a> Traffic<'a> {
             target.push_str("?id=1&id=2");
         }
         let mut failing = route.failing;
-        let mut slow = 1.0;
+        let mut slow = bent.took;
         let mut deployed = false;
         let mut refused = 0.0;
         for (_, label) in active {
@@ -312,7 +372,11 @@ impl<'a> Traffic<'a> {
             way: Way::Proxy,
             credential,
             host: API,
-            method: "GET",
+            method: if bent.writes > 0.0 && random.random_bool(bent.writes) {
+                "POST"
+            } else {
+                "GET"
+            },
             target,
             agent: if bent.elsewhere {
                 "curl/8".to_owned()
@@ -323,6 +387,11 @@ impl<'a> Traffic<'a> {
             port: 8080,
             sent: (bent.request * 200.0) as u64,
             status,
+            answer: match bent.hourly {
+                Some(hourly) => format!("RateLimit-Policy: \"hour\";q={hourly:.0};w=3600\r\n"),
+                None if status == 429 => bent.refusal.to_owned(),
+                None => String::new(),
+            },
             received: (size * bent.response) as u64,
             took: took as u64,
         }
@@ -357,6 +426,12 @@ fn concerns_client(class: Class) -> bool {
             | Class::Batch
             | Class::RetryStorm
             | Class::Rotation
+            | Class::IgnoredRetryAfter
+            | Class::PoliteRetries
+            | Class::LimitHugging
+            | Class::SteadyBelow
+            | Class::ResourceConsumption
+            | Class::Automation
     )
 }
 
@@ -367,7 +442,7 @@ pub fn object_route(client: &Client) -> usize {
 }
 
 /// How much of its mean a key asks for at a time.
-fn usual_at(client: &Client, second: u64) -> f64 {
+pub fn usual_at(client: &Client, second: u64) -> f64 {
     let day = (second % 86_400) as f64 / 86_400.0;
     let (depth, phase) = client.daily;
     let weekend = if (second / 86_400 + 3) % 7 >= 5 {
@@ -396,6 +471,12 @@ impl Bent {
             signed: false,
             polluted: false,
             second_key: false,
+            refusal: "",
+            patience: 0,
+            steady: None,
+            hourly: None,
+            took: 1.0,
+            writes: client.writes,
         }
     }
 
@@ -433,6 +514,34 @@ impl Bent {
             Class::NewRegion => self.networks = usize::from(second > label.from),
             Class::Batch => self.objects = Objects::All,
             Class::RetryStorm => self.rate = 5.0,
+            Class::IgnoredRetryAfter => {
+                *limited = strength.pick([0.4, 0.6, 0.9]);
+                self.rate = 1.3;
+                self.refusal = "Retry-After: 60\r\n";
+            }
+            Class::ResourceConsumption => self.took = strength.pick([10.0, 30.0, 100.0]),
+            Class::Automation => {
+                let rate = client.rate * usual_at(client, label.from);
+                let jitter = strength.pick([0.06, 0.03, 0.005]);
+                self.steady = Some(Steady { rate, jitter });
+                self.writes = 1.0;
+            }
+            Class::LimitHugging | Class::SteadyBelow => {
+                // As much as usual, so that nothing else is unusual.
+                let rate = client.rate * usual_at(client, label.from);
+                let share = if label.class == Class::SteadyBelow {
+                    0.8
+                } else {
+                    strength.pick([0.96, 0.98, 0.995])
+                };
+                self.steady = Some(Steady { rate, jitter: 0.05 });
+                self.hourly = Some(rate / share * 3_600.0);
+            }
+            Class::PoliteRetries => {
+                *limited = 0.1;
+                self.refusal = "Retry-After: 15\r\n";
+                self.patience = 15_000_000_000;
+            }
             Class::Rotation => self.second_key = true,
             _ => {}
         }

@@ -123,8 +123,8 @@ impl Wire {
     pub fn exchange(&mut self, request: &Request) {
         let head = head(request);
         let answer = format!(
-            "HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            request.status, request.received
+            "HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n",
+            request.status, request.received, request.answer
         );
         self.segment(request, true, head.as_bytes(), request.sent, request.time);
         self.segment(

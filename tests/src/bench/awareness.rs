@@ -186,7 +186,16 @@ fn akb1(table: &mut Table, outcomes: &[Outcome], figures: &[Figures], random: &[
             Floor::AtMost(floor),
         );
     }
-    for class in [Class::Surge, Class::Silence] {
+    for class in [
+        Class::Surge,
+        Class::Silence,
+        Class::ShadowEndpoint,
+        Class::ZombieEndpoint,
+        Class::IgnoredRetryAfter,
+        Class::LimitHugging,
+        Class::ResourceConsumption,
+        Class::Automation,
+    ] {
         let mut seconds: Vec<f64> = told
             .iter()
             .filter(|verdict| verdict.class == class)
