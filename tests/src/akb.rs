@@ -9,6 +9,7 @@
 //! with enough requests to prove anything; requests until then, beside Lorden's bound; and what opens that nobody planted.
 
 mod attackers;
+mod emit;
 mod flood;
 mod labels;
 mod population;
@@ -20,6 +21,9 @@ mod wire;
 pub use flood::{Flood, flood};
 pub use labels::{Class, Label, Strength};
 pub use score::{Figures, Outcome, Verdict};
+
+use std::io;
+use std::path::Path;
 
 use observer::awareness::Incident;
 use population::Population;
@@ -50,33 +54,74 @@ pub const BEGIN: u64 = 1_793_577_600;
 /// # Panics
 /// When what is generated cannot be read: a fault of the benchmark.
 pub fn run(seed: u64, size: Size) -> Outcome {
-    let population = Population::new(seed, size.keys);
-    let labels = labels::plant(seed, size, &population);
-    let mut wire = wire::Wire::new(&population);
-    let mut opened: Vec<Incident> = Vec::new();
-    let mut traffic = traffic::Traffic::new(seed, &population, &labels);
-    let begun = std::time::Instant::now();
-    let end = BEGIN + (size.training + size.days) * 86_400;
-    let mut requests = Vec::new();
-    let mut second = BEGIN;
-    while second < end {
-        traffic.tick(second, &mut requests);
-        for request in requests.drain(..) {
-            wire.exchange(&request);
+    let scene = Scene::new(seed, size);
+    scene.play(None).expect("nothing is written")
+}
+
+/// Runs one seed and writes its traffic to a folder: `akb.pcap`, `requests.jsonl` and `labels.jsonl`.
+///
+/// # Errors
+/// What the system refuses.
+///
+/// # Panics
+/// As [`run`].
+pub fn emit(seed: u64, size: Size, folder: &Path) -> io::Result<Outcome> {
+    let scene = Scene::new(seed, size);
+    let mut emit = emit::Emit::create(folder)?;
+    emit.labels(&scene.labels, &scene.population)?;
+    scene.play(Some(emit))
+}
+
+/// What a seed makes.
+struct Scene {
+    seed: u64,
+    size: Size,
+    population: Population,
+    labels: Vec<Label>,
+}
+
+impl Scene {
+    fn new(seed: u64, size: Size) -> Self {
+        let population = Population::new(seed, size.keys);
+        let labels = labels::plant(seed, size, &population);
+        Self {
+            seed,
+            size,
+            population,
+            labels,
         }
-        second += traffic::TICK;
-        wire.tick(second, &mut opened);
     }
-    let counts = traffic.counts();
-    Outcome {
-        seed,
-        size,
-        labels,
-        opened,
-        counts,
-        population: population.clone(),
-        exchanges: wire.exchanges(),
-        awareness_nanoseconds: wire.nanoseconds(),
-        seconds: begun.elapsed().as_secs_f64(),
+
+    fn play(&self, tap: Option<emit::Emit>) -> io::Result<Outcome> {
+        let mut wire = wire::Wire::new(&self.population);
+        if let Some(emit) = tap {
+            wire.tap(emit);
+        }
+        let mut opened: Vec<Incident> = Vec::new();
+        let mut traffic = traffic::Traffic::new(self.seed, &self.population, &self.labels);
+        let begun = std::time::Instant::now();
+        let end = BEGIN + (self.size.training + self.size.days) * 86_400;
+        let mut requests = Vec::new();
+        let mut second = BEGIN;
+        while second < end {
+            traffic.tick(second, &mut requests);
+            for request in requests.drain(..) {
+                wire.exchange(&request);
+            }
+            second += traffic::TICK;
+            wire.tick(second, &mut opened);
+        }
+        wire.untap()?;
+        Ok(Outcome {
+            seed: self.seed,
+            size: self.size,
+            counts: traffic.counts(),
+            labels: self.labels.clone(),
+            opened,
+            population: self.population.clone(),
+            exchanges: wire.exchanges(),
+            awareness_nanoseconds: wire.nanoseconds(),
+            seconds: begun.elapsed().as_secs_f64(),
+        })
     }
 }

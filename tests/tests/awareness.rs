@@ -1,8 +1,13 @@
 //! AKB-1 in small, through the whole core: what one event proves is always told, what a window proves too, and nobody is paged
 //! for nothing. `cargo xtask bench awareness` runs it at its published size.
 
+use std::fs;
+use std::process::Command;
+
 use observer::awareness::Severity;
 use observer_tests::akb::{self, Class, Size};
+use observer_tests::process::finish;
+use observer_tests::require::{binary, require};
 
 /// A day with a few dozen incidents, after two without.
 const SIZE: Size = Size {
@@ -69,4 +74,32 @@ fn the_same_seed_gives_the_same_incidents() {
             .collect::<Vec<_>>()
     };
     assert_eq!(statements(&one), statements(&other));
+}
+
+#[test]
+fn traffic_is_written_as_it_was_judged() {
+    if !require(&[]) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("making a folder");
+    let size = Size { keys: 8, ..SIZE };
+    let outcome = akb::emit(9, size, folder.path()).expect("writing");
+    let mut replay = Command::new(binary());
+    replay
+        .args(["replay", "--summary"])
+        .arg(folder.path().join("akb.pcap"));
+    let said = finish(&mut replay, b"").stdout;
+    let said = String::from_utf8_lossy(&said);
+    let number = |name: &str| {
+        let line = said.lines().find(|line| line.starts_with(name))?;
+        line.split_ascii_whitespace().last()?.parse::<u64>().ok()
+    };
+    assert_eq!(number("exchanges"), Some(outcome.exchanges), "{said}");
+    assert!(said.contains("TLS handshakes"), "{said}");
+    let lines = |name: &str| {
+        let text = fs::read_to_string(folder.path().join(name)).expect("reading");
+        text.lines().count()
+    };
+    assert_eq!(lines("labels.jsonl"), outcome.labels.len());
+    assert!(lines("requests.jsonl") as u64 > outcome.exchanges);
 }

@@ -12,7 +12,7 @@ use tls_parser::{
 use super::{Outcome, Version};
 
 /// What a server's hello says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hello {
     /// The version that it chose.
     pub version: Version,

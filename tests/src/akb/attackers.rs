@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use observer::tls::{Hello, Version};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_distr::{Distribution, Poisson};
@@ -35,7 +36,9 @@ impl Traffic<'_> {
             | Class::KeyInUrl
             | Class::Bypass
             | Class::Spoofed
-            | Class::UnknownHost => label.strength.pick([1.0, 5.0, 50.0]),
+            | Class::UnknownHost
+            | Class::WeakTls => label.strength.pick([1.0, 5.0, 50.0]),
+            Class::StrongTls => seconds as f64 / 10.0,
             Class::Replay => label.strength.pick([1.0, 3.0, 20.0]),
             Class::HealthChecks => seconds as f64 / 10.0,
             Class::Machine => 0.0,
@@ -69,9 +72,11 @@ impl Traffic<'_> {
 
     fn elsewhere(&mut self, label: &Label, time: u64) -> Request {
         let random = &mut self.random;
+        // What is numbered by itself comes from networks of its own, or it would speak for those of attackers.
+        let network = label.who + if label.class.is_numbered() { 256 } else { 0 };
         let mut request = Request {
             time,
-            client: attacker(label.who, "7"),
+            client: attacker(network, "7"),
             way: Way::Proxy,
             credential: Credential::None,
             host: API,
@@ -149,6 +154,27 @@ impl Traffic<'_> {
             }
             Class::Unkeyed => {
                 request.target = self.population.routes[label.route].path.replace("{}", "1");
+            }
+            Class::WeakTls => {
+                request.port = 20_000 + label.who as u16;
+                let (version, cipher) = *[
+                    (Version::Tls10, 0xc014),
+                    (Version::Tls11, 0xc014),
+                    (Version::Tls12, 0x000a),
+                ]
+                .choose(random)
+                .unwrap_or(&(Version::Ssl3, 0x0005));
+                request.way = Way::Tls(Some(Hello { version, cipher }));
+            }
+            Class::StrongTls => {
+                request.port = 20_000 + label.who as u16;
+                let hello = match random.random_range(0..10) {
+                    0 => None,
+                    1..4 => Some((Version::Tls12, 0xc02f)),
+                    _ => Some((Version::Tls13, 0x1301)),
+                };
+                let hello = hello.map(|(version, cipher)| Hello { version, cipher });
+                request.way = Way::Tls(hello);
             }
             Class::Cleartext => {
                 request.way = Way::Gateway;

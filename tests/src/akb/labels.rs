@@ -88,12 +88,16 @@ pub enum Class {
     HealthChecks,
     /// A host that is not configured answers.
     UnknownHost,
+    /// Obsolete TLS, among handshakes that are none.
+    WeakTls,
     /// A path answers that the document does not have.
     ShadowEndpoint,
     /// An operation answers that the document calls deprecated.
     ZombieEndpoint,
     /// A strange host is refused, and health is checked by address: nothing.
     StrangeHosts,
+    /// Handshakes of today, and obsolete ones that the server refuses: nothing.
+    StrongTls,
     /// What is deprecated or not declared is asked for and refused: nothing.
     Documented,
     /// A key is told to wait and does not.
@@ -142,7 +146,7 @@ pub struct Label {
 
 impl Class {
     /// Incidents.
-    pub const ATTACKS: [Self; 37] = [
+    pub const ATTACKS: [Self; 38] = [
         Self::ErrorRate,
         Self::ColdErrorRate,
         Self::AuthFailures,
@@ -174,6 +178,7 @@ impl Class {
         Self::Pollution,
         Self::Latency,
         Self::UnknownHost,
+        Self::WeakTls,
         Self::ShadowEndpoint,
         Self::ZombieEndpoint,
         Self::IgnoredRetryAfter,
@@ -182,7 +187,7 @@ impl Class {
         Self::Automation,
     ];
     /// What looks like one and is none.
-    pub const HARD: [Self; 12] = [
+    pub const HARD: [Self; 13] = [
         Self::Marketing,
         Self::Deploy,
         Self::NewRegion,
@@ -191,6 +196,7 @@ impl Class {
         Self::Rotation,
         Self::HealthChecks,
         Self::StrangeHosts,
+        Self::StrongTls,
         Self::Documented,
         Self::PoliteRetries,
         Self::SteadyBelow,
@@ -228,6 +234,7 @@ impl Class {
             Self::Pollution => Rule::ParameterPollution,
             Self::Latency => Rule::Latency,
             Self::UnknownHost => Rule::UnknownHost,
+            Self::WeakTls => Rule::WeakTls,
             Self::ShadowEndpoint => Rule::ShadowEndpoint,
             Self::ZombieEndpoint => Rule::ZombieEndpoint,
             Self::Marketing => Rule::VolumeSurge,
@@ -242,6 +249,7 @@ impl Class {
             | Self::Rotation
             | Self::HealthChecks
             | Self::StrangeHosts
+            | Self::StrongTls
             | Self::Documented
             | Self::SteadyBelow
             | Self::Machine => return None,
@@ -266,6 +274,23 @@ impl Class {
                 | Self::Spoofed
                 | Self::Unkeyed
                 | Self::UnknownHost
+                | Self::WeakTls
+        )
+    }
+
+    /// Whether its subjects are numbered by themselves.
+    pub fn is_numbered(self) -> bool {
+        matches!(
+            self,
+            Self::KeyInUrl
+                | Self::Revoked
+                | Self::Expired
+                | Self::Cleartext
+                | Self::UnknownHost
+                | Self::WeakTls
+                | Self::StrongTls
+                | Self::ShadowEndpoint
+                | Self::ZombieEndpoint
         )
     }
 
@@ -357,6 +382,7 @@ impl Label {
             Class::Cleartext => format!("eth0:{}", 8_000 + self.who),
             Class::UnknownHost => format!("lo:{}", 9_000 + self.who),
             Class::StrangeHosts => "lo:8080".to_owned(),
+            Class::WeakTls | Class::StrongTls => format!("eth0:{}", 20_000 + self.who),
             Class::ShadowEndpoint => format!("{DOCUMENTED} /v1/shadow{}", self.who),
             Class::ZombieEndpoint => {
                 format!("{DOCUMENTED} /v1/old{}", self.who % (RETIRED - 1))
@@ -439,13 +465,7 @@ pub fn plant(seed: u64, size: Size, population: &Population) -> Vec<Label> {
                         let numbered = numbered.entry(class).or_default();
                         *numbered += 1;
                         let who = match class {
-                            Class::KeyInUrl
-                            | Class::Revoked
-                            | Class::Expired
-                            | Class::Cleartext
-                            | Class::UnknownHost
-                            | Class::ShadowEndpoint
-                            | Class::ZombieEndpoint => *numbered,
+                            class if class.is_numbered() => *numbered,
                             _ if has_key(class) => label.who,
                             _ => {
                                 attackers += 1;
@@ -480,6 +500,8 @@ fn has_key(class: Class) -> bool {
             | Class::KeyInUrl
             | Class::Unkeyed
             | Class::UnknownHost
+            | Class::WeakTls
+            | Class::StrongTls
             | Class::StrangeHosts
             | Class::ShadowEndpoint
             | Class::ZombieEndpoint

@@ -1,5 +1,7 @@
 //! One request with its answer, as the generator thinks of it.
 
+use observer::tls::Hello;
+
 /// The API that everybody asks, and its host.
 pub const API: &str = "api.example";
 
@@ -15,6 +17,8 @@ pub enum Way {
     Straight,
     /// Through a gateway elsewhere, in the clear.
     Gateway,
+    /// Not at all: a TLS handshake with the application, and what the server agreed on; `None`: it refused.
+    Tls(Option<Hello>),
 }
 
 /// What names the caller.

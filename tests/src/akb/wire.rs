@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -11,11 +12,13 @@ use observer::identity::{Attributor, Fingerprinter, IdentitySettings, Pepper, Re
 use observer::pipeline::{Host, Pipeline, Settings};
 use observer::route::{self, Api, Routes};
 use observer::segment::Segment;
+use observer::tls::{Hello, Version};
 use observer::usage::Call;
-use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey, flags};
+use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey, Kind, flags};
 use observer_ebpf::track::ORIGIN;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::emit::{Emit, Place};
 use super::labels::RETIRED;
 use super::population::Population;
 use super::request::{API, Credential, DOCUMENTED, Request, Way};
@@ -30,10 +33,15 @@ pub struct Wire {
     nanoseconds: u64,
     minutes: u64,
     known: HashSet<Arc<str>>,
+    tap: Option<Emit>,
+    /// Why what passes could not be written.
+    torn: Option<io::Error>,
 }
 
 struct Connection {
     flow: FlowKey,
+    client: SocketAddr,
+    server: SocketAddr,
     client_high: bool,
     interface: u32,
     birth: u64,
@@ -101,6 +109,36 @@ impl Wire {
             nanoseconds: 0,
             minutes: 0,
             known: HashSet::new(),
+            tap: None,
+            torn: None,
+        }
+    }
+
+    /// Writes what passes to files as well.
+    pub fn tap(&mut self, emit: Emit) {
+        self.tap = Some(emit);
+    }
+
+    /// Ends the files, if there are any.
+    ///
+    /// # Errors
+    /// What the system refused.
+    pub fn untap(&mut self) -> io::Result<()> {
+        let end = match (self.torn.take(), &mut self.tap) {
+            (Some(torn), _) => Err(torn),
+            (None, Some(emit)) => emit.finish(),
+            (None, None) => Ok(()),
+        };
+        self.tap = None;
+        end
+    }
+
+    /// Writes to the files, until they take no more.
+    fn emit(&mut self, write: impl FnOnce(&mut Emit) -> io::Result<()>) {
+        if self.torn.is_none()
+            && let Some(emit) = &mut self.tap
+        {
+            self.torn = write(emit).err();
         }
     }
 
@@ -121,6 +159,11 @@ impl Wire {
 
     /// Puts a request and its answer on the wire.
     pub fn exchange(&mut self, request: &Request) {
+        self.emit(|emit| emit.request(request));
+        if let Way::Tls(hello) = request.way {
+            self.handshake(request, hello);
+            return;
+        }
         let head = head(request);
         let answer = format!(
             "HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n",
@@ -136,6 +179,65 @@ impl Wire {
         );
         if self.calls.len() >= BATCH {
             self.observe();
+        }
+    }
+
+    /// Puts what a server says first on the wire, on a connection of its own.
+    fn handshake(&mut self, request: &Request, hello: Option<Hello>) {
+        let connection = Connection::new(request, self.connections.len());
+        let payload = match hello {
+            Some(hello) => server_hello(&hello),
+            // A fatal alert: protocol_version (RFC 8446 section 6).
+            None => vec![21, 3, 3, 0, 2, 2, 70],
+        };
+        let from_high = !connection.client_high;
+        let accepted = if from_high {
+            flags::HIGH_ACCEPTED
+        } else {
+            flags::LOW_ACCEPTED
+        };
+        let header = EventHeader {
+            time: request.time,
+            birth: request.time,
+            offset: ORIGIN,
+            length: payload.len() as u32,
+            copied: payload.len() as u32,
+            interface: connection.interface,
+            kind: Kind::Handshake as u8,
+            flow: connection.flow,
+            flags: accepted | if from_high { flags::HIGH } else { 0 },
+            ..EventHeader::default()
+        };
+        let (client, server, time) = (connection.client, connection.server, request.time);
+        self.emit(|emit| {
+            emit.open(client, server, time)?;
+            let place = Place {
+                from: client,
+                to: server,
+                offset: ORIGIN,
+                acked: ORIGIN,
+                time,
+                birth: time,
+            };
+            // The beginning of a ClientHello.
+            let asks = [22, 3, 1, 0, 6, 1, 0, 0, 2, 3, 3];
+            emit.bytes(&place, &asks, asks.len() as u64)?;
+            let place = Place {
+                from: server,
+                to: client,
+                acked: ORIGIN + asks.len() as u64,
+                ..place
+            };
+            emit.bytes(&place, &payload, payload.len() as u64)
+        });
+        let segment = Segment {
+            header,
+            payload: &payload,
+        };
+        self.pipeline
+            .segment(&segment, request.time, &mut ThisHost, &mut |_| {});
+        for handshake in self.pipeline.take_handshakes() {
+            self.awareness.observe_handshake(&handshake);
         }
     }
 
@@ -178,7 +280,35 @@ impl Wire {
             self.pipeline
                 .segment(&segment, time, &mut ThisHost, &mut |call| calls.push(call));
         }
+        let begin = *next;
         *next += head.len() as u64 + body;
+        let (client, server) = (connection.client, connection.server);
+        let acked = connection.next[usize::from(from_client)];
+        let birth = connection.birth;
+        self.emit(|emit| {
+            if first {
+                emit.open(client, server, time)?;
+            }
+            let (from, to) = if from_client {
+                (client, server)
+            } else {
+                (server, client)
+            };
+            let place = Place {
+                from,
+                to,
+                offset: begin,
+                acked,
+                time,
+                birth,
+            };
+            emit.bytes(&place, head, head.len() as u64)?;
+            let place = Place {
+                offset: begin + head.len() as u64,
+                ..place
+            };
+            emit.bytes(&place, &[], body)
+        });
     }
 
     fn observe(&mut self) {
@@ -239,7 +369,7 @@ impl Connection {
         let port = 10_000 + (number % 50_000) as u16;
         let peer = match request.way {
             Way::Proxy => IpAddr::from([127, 0, 0, 1 + (number / 50_000) as u8]),
-            Way::Straight => request.client.parse().expect("an address"),
+            Way::Straight | Way::Tls(_) => request.client.parse().expect("an address"),
             Way::Gateway => IpAddr::from([10, 200, 0, 1]),
         };
         let server = if request.way == Way::Proxy {
@@ -247,12 +377,13 @@ impl Connection {
         } else {
             [192, 0, 2, 1]
         };
-        let (flow, client_high) = FlowKey::new(
-            address(SocketAddr::new(peer, port)),
-            address(SocketAddr::new(IpAddr::from(server), request.port)),
-        );
+        let client = SocketAddr::new(peer, port);
+        let server = SocketAddr::new(IpAddr::from(server), request.port);
+        let (flow, client_high) = FlowKey::new(address(client), address(server));
         Self {
             flow,
+            client,
+            server,
             client_high,
             interface: if request.way == Way::Proxy { 1 } else { 2 },
             birth: 0,
@@ -266,6 +397,27 @@ impl Connection {
 fn cpu_time() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// A record with a ServerHello (RFC 8446 section 4.1.3).
+fn server_hello(hello: &Hello) -> Vec<u8> {
+    let (number, chosen): (u8, &[u8]) = match hello.version {
+        Version::Ssl3 => (0, &[]),
+        Version::Tls10 => (1, &[]),
+        Version::Tls11 => (2, &[]),
+        Version::Tls12 => (3, &[]),
+        Version::Tls13 => (3, &[0, 6, 0, 43, 0, 2, 3, 4]),
+    };
+    let mut body = vec![3, number];
+    body.extend([9; 32]);
+    body.push(0);
+    body.extend(hello.cipher.to_be_bytes());
+    body.push(0);
+    body.extend(chosen);
+    let length = body.len() as u8;
+    let mut record = vec![22, 3, number, 0, length + 4, 2, 0, 0, length];
+    record.extend(body);
+    record
 }
 
 fn head(request: &Request) -> String {

@@ -1,6 +1,7 @@
 //! AKB-1 and NAB: how soon, how surely and how rightly awareness tells what was planted, and what else it tells.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use clap::Args;
 use observer::awareness::stream::Stream;
@@ -34,6 +35,9 @@ pub struct Options {
     /// Leave out the Numenta Anomaly Benchmark
     #[arg(long)]
     no_nab: bool,
+    /// Write the traffic of each seed to a folder below this one: akb.pcap, requests.jsonl, labels.jsonl
+    #[arg(long, value_name = "DIR")]
+    emit: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -45,6 +49,7 @@ impl Default for Options {
             keys: akb::PUBLISHED.keys,
             explain: false,
             no_nab: false,
+            emit: None,
         }
     }
 }
@@ -57,11 +62,18 @@ pub fn measure(options: &Options) -> Result<Table, Failure> {
         training: options.training,
         days: options.days,
     };
-    let outcomes: Vec<Outcome> = options
-        .seeds
-        .iter()
-        .map(|seed| akb::run(*seed, size))
-        .collect();
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for seed in &options.seeds {
+        outcomes.push(match &options.emit {
+            Some(folder) => {
+                let folder = folder.join(format!("seed-{seed}"));
+                let failed = |error| Failure::new(folder.display().to_string(), error);
+                std::fs::create_dir_all(&folder).map_err(failed)?;
+                akb::emit(*seed, size, &folder).map_err(failed)?
+            }
+            None => akb::run(*seed, size),
+        });
+    }
     let figures: Vec<Figures> = outcomes.iter().map(Outcome::figures).collect();
     let random: Vec<Figures> = outcomes.iter().map(Outcome::random).collect();
     if options.explain {
