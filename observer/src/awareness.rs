@@ -459,7 +459,7 @@ impl Awareness {
         };
         // A key that was never accepted from there is blamed for nothing: whoever bears its name may be anybody.
         let bearer = seen.key.filter(|_| seen.verified);
-        let mut of_key = 0;
+        let (mut of_key, mut costly) = (0, false);
         if let Some(key) = bearer.and_then(|number| self.keys.get_mut(number)) {
             key.recent.add(class, seen.time);
             of_key = key
@@ -470,6 +470,7 @@ impl Awareness {
             }
             // What a caller is blamed for already says nothing of anybody else.
             counted &= !key.verdicts.alarmed();
+            costly = key.habits.service.is_suspicious();
         }
         let keys = &self.keys;
         let habits = || {
@@ -489,7 +490,7 @@ impl Awareness {
                     place.errors.of_mut(class).add(key, seen.second);
                 }
             }
-            if let Some((microseconds, logarithm)) = seen.served {
+            if let Some((microseconds, logarithm)) = seen.served.filter(|_| !costly) {
                 if let Some(key) = bearer {
                     place.most.add(key, microseconds, logarithm);
                 }

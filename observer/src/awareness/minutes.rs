@@ -92,8 +92,9 @@ impl Awareness {
                 .requests
                 .close(came.requests, came.request_bytes, size, BYTES);
             let served = &came.served;
+            let counted = !key.habits.service.is_suspicious();
             let place = served.place().and_then(|place| self.places.get(place));
-            if place.is_some_and(|place| !served.is_explained(place)) {
+            if place.is_some_and(|place| !served.is_explained(place, counted)) {
                 let service = &mut key.habits.service;
                 let (off, long) =
                     service.close(served.requests, served.microseconds, slow, MICROSECONDS);

@@ -49,9 +49,13 @@ impl Served {
         self.most.of()
     }
 
-    /// Whether that route is slow for others too, as far as can be told.
-    pub fn is_explained(&self, place: &Place) -> bool {
-        let (logarithms, requests) = self.most.others(place.service);
+    /// Whether that route is slow for others too, as far as can be told. `counted`: whether these requests are among the route's.
+    pub fn is_explained(&self, place: &Place, counted: bool) -> bool {
+        let (logarithms, requests) = if counted {
+            self.most.others(place.service)
+        } else {
+            place.service
+        };
         if requests >= OTHERS {
             place.is_slow(logarithms, requests)
         } else {

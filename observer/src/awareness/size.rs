@@ -47,6 +47,12 @@ pub struct Large {
 }
 
 impl Sizes {
+    /// Whether the last stretch was out of line.
+    #[inline]
+    pub fn is_suspicious(&self) -> bool {
+        self.suspicious > 0
+    }
+
     /// Bytes on the heap.
     #[cfg(test)]
     pub fn heap_bytes(&self) -> usize {
