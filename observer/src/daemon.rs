@@ -3,12 +3,14 @@
 mod cli;
 pub mod config;
 mod doctor;
+mod errors;
 mod failure;
 mod host;
 mod incidents;
 mod keys;
 mod posture;
 mod reading;
+mod records;
 mod replay;
 mod report;
 mod rules;
@@ -53,6 +55,8 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
             }
         }
         Command::Usage(arguments) => usage::usage(&arguments)?,
+        Command::Errors(arguments) => errors::errors(&arguments)?,
+        Command::Records(arguments) => records::records(&arguments)?,
         Command::Incidents { command } => return incidents::incidents(&command),
         Command::Posture(arguments) => {
             if !posture::posture(&arguments)? {
