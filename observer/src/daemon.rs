@@ -3,6 +3,7 @@
 mod cli;
 pub mod config;
 mod doctor;
+mod errors;
 mod failure;
 mod host;
 mod incidents;
@@ -10,6 +11,7 @@ mod keys;
 mod posture;
 mod reading;
 mod reconcile;
+mod records;
 mod replay;
 mod report;
 mod rules;
@@ -54,6 +56,8 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
             }
         }
         Command::Usage(arguments) => usage::usage(&arguments)?,
+        Command::Errors(arguments) => errors::errors(&arguments)?,
+        Command::Records(arguments) => records::records(&arguments)?,
         Command::Incidents { command } => return incidents::incidents(&command),
         Command::Posture(arguments) => {
             if !posture::posture(&arguments)? {

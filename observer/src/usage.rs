@@ -8,6 +8,7 @@ mod capture;
 mod counters;
 mod labels;
 pub mod reconcile;
+pub mod responsibility;
 mod series;
 mod snapshot;
 pub(crate) mod window;
@@ -248,6 +249,31 @@ impl Visibility {
 }
 
 impl Outcome {
+    /// Every one, in the order of the contract.
+    pub const ALL: [Self; 14] = [
+        Self::Malformed,
+        Self::ClientAbort,
+        Self::ServerReset,
+        Self::NoResponse,
+        Self::Ok,
+        Self::Redirect,
+        Self::AuthMissing,
+        Self::AuthRejected,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RateLimited,
+        Self::ClientError,
+        Self::ServerError,
+    ];
+
+    /// The one of this name in records.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == name)
+    }
+
     /// By the contract's precedence. No status and no cut is no response: the pairing was lost.
     pub fn of(
         status: Option<u16>,

@@ -33,6 +33,8 @@ const LISTEN: &str = "127.0.0.1:9464";
 #[derive(Debug)]
 pub struct Setup {
     folder: TempDir,
+    /// Whether records go to the folder of the configuration, and not to a file that the command line names.
+    hourly: bool,
 }
 
 impl Setup {
@@ -44,7 +46,10 @@ impl Setup {
     /// As [`Self::new`], with the ledger at another place below the folder.
     pub fn with_ledger(capture: &str, more: &str, ledger: &str) -> Self {
         let folder = TempDir::new().expect("making a folder");
-        let setup = Self { folder };
+        let setup = Self {
+            folder,
+            hourly: false,
+        };
         let place = |name: &str| setup.path(name).display().to_string();
         let text = format!(
             "[capture]\n{capture}\n[identity]\nregistry = \"{}\"\npepper_file = \"{}\"\n{more}\n\
@@ -64,6 +69,33 @@ impl Setup {
             .collect();
         fs::write(setup.path("registry.d/keys.toml"), registry).expect("writing the registry");
         setup
+    }
+
+    /// As [`Self::new`], with a folder for hourly files of records; `lines` are more of its section.
+    pub fn with_hourly_records(capture: &str, lines: &str) -> Self {
+        let mut setup = Self::new(capture, "");
+        let text = fs::read_to_string(setup.config()).expect("reading the configuration");
+        let place = setup.path("records").display().to_string();
+        let text = format!("{text}[records]\npath = \"{place}\"\n{lines}\n");
+        fs::write(setup.config(), text).expect("writing the configuration");
+        setup.hourly = true;
+        setup
+    }
+
+    /// The files of records, by name, with their lines.
+    ///
+    /// # Panics
+    /// When one cannot be read.
+    pub fn record_files(&self) -> Vec<(String, Vec<Value>)> {
+        let files = fs::read_dir(self.path("records")).expect("listing the records");
+        let mut files: Vec<PathBuf> = files.flatten().map(|file| file.path()).collect();
+        files.sort();
+        let name = |file: &Path| file.file_name().map(|name| name.display().to_string());
+        let files = files.iter().map(|file| {
+            let text = run(Command::new("zcat").arg("-f").arg(file));
+            (name(file).expect("a name"), parse_lines(&text))
+        });
+        files.collect()
     }
 
     /// Registers one more key, which `lines` describe: `CONSUMER-key` of `CONSUMER-app`.
@@ -117,11 +149,12 @@ impl Setup {
         command
             .args(["run", "--config"])
             .arg(self.config())
-            .arg("--records")
-            .arg(self.path("records"))
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stderr(log);
+        if !self.hourly {
+            command.arg("--records").arg(self.path("records"));
+        }
         Daemon {
             process: Process::start(&mut command),
             namespace,
@@ -260,6 +293,10 @@ impl Daemon<'_> {
     /// When it does not stop cleanly.
     pub fn stop(mut self) -> Vec<Value> {
         assert!(self.process.stop(Signal::TERM), "{}", self.log());
+        if self.setup.hourly {
+            let files = self.setup.record_files().into_iter();
+            return files.flat_map(|(_, lines)| lines).collect();
+        }
         lines(&self.setup.path("records"))
     }
 
@@ -289,6 +326,10 @@ impl Daemon<'_> {
 fn lines(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path)
         .unwrap_or_else(|error| panic!("reading {}: {error}", path.display()));
+    parse_lines(&text)
+}
+
+fn parse_lines(text: &str) -> Vec<Value> {
     text.lines()
         .map(|line| {
             serde_json::from_str(line).unwrap_or_else(|error| panic!("no record: {line}: {error}"))

@@ -38,6 +38,19 @@ pub fn of_usage(usage: &Value) -> Tally {
     tally
 }
 
+/// What records say.
+pub fn of_records(records: &[Value]) -> Tally {
+    let mut tally = Tally::new();
+    for record in records {
+        let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+        let status = record["status"].as_u64();
+        let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        let row = [text("consumer"), text("method"), text("route"), status];
+        *tally.entry(row).or_default() += 1;
+    }
+    tally
+}
+
 /// Requests that the ledger has, and those that it says were lost, of [`crate::daemon::Setup::usage`].
 pub fn counted_and_lost(usage: &Value) -> (u64, u64) {
     let rows = usage["rows"].as_array().into_iter().flatten();

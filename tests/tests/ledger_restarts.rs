@@ -60,6 +60,7 @@ fn exact_after(
     // The records neither miss nor repeat what the ledger has.
     let records = daemon.stop();
     assert_eq!(records.len() as u64, total);
+    assert_eq!(tally::of_records(&records), wanted);
 }
 
 struct Stop<'a>(&'a AtomicBool);
@@ -276,6 +277,36 @@ fn killed_at_any_moment() {
             daemon
         },
     );
+}
+
+/// Records in a folder, in files so small that one is begun with every journal that is written.
+#[test]
+fn killed_while_files_of_records_change() {
+    if !require(&["ip", "nsenter", "nginx", "zcat"]) {
+        return;
+    }
+    let setup = Setup::with_hourly_records("ring_bytes = \"256MiB\"", "file_bytes = \"64KiB\"");
+    exact_after(&setup, |setup, link, mut daemon| {
+        let mut numbers = Random(7);
+        for round in 0..25 {
+            let longest = if round % 2 == 0 { 2_500 } else { 300 };
+            thread::sleep(Duration::from_millis(numbers.below(longest) as u64));
+            daemon.process.kill();
+            thread::sleep(Duration::from_millis(numbers.below(100) as u64));
+            daemon = setup.launch(&link.server, &binary());
+            daemon.wait_until_ready();
+        }
+        daemon
+    });
+    let files = setup.record_files();
+    let compressed = files
+        .iter()
+        .filter(|(name, _)| name.ends_with(".gz"))
+        .count();
+    assert!(compressed >= 10, "{compressed} of {}", files.len());
+    let told: usize = files.iter().map(|(_, lines)| lines.len()).sum();
+    let printed = run(&mut setup.command(&["records", "--format", "json"]));
+    assert_eq!(printed.lines().count(), told);
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! The command line: its words, and nothing of what they do.
 
+mod reading;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use reading::{ErrorColumn, Errors, Records};
 
 /// Attributes this host's HTTP traffic to API keys, seen from the kernel.
 #[derive(Debug, Parser)]
@@ -30,6 +34,10 @@ pub enum Command {
     Doctor(Doctor),
     /// Say who used what: reads the ledger, and what the running daemon has not written to it yet
     Usage(Usage),
+    /// Say what went wrong and who is responsible, beside the period before
+    Errors(Errors),
+    /// Print exchanges one by one, from the folder of records
+    Records(Records),
     /// List what is not as usual, say that it is known, or end it
     Incidents {
         /// What to do with them.
@@ -130,6 +138,9 @@ pub struct Usage {
     /// What to group by, in this order
     #[arg(long, value_enum, value_delimiter = ',', default_value = "consumer")]
     pub by: Vec<Column>,
+    /// Beside the period before, of the same length
+    #[arg(long)]
+    pub compare: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -346,6 +357,10 @@ pub enum Column {
     Status,
     /// Outcome
     Outcome,
+    /// Hour, in UTC
+    Hour,
+    /// Day, in UTC
+    Day,
 }
 
 /// How reading commands print.

@@ -32,6 +32,19 @@ pub fn open(config: &Config, asked: &cli::Period) -> Result<Reading, Failure> {
     let note = ask(&config.control.socket, "commit").err();
     let ledger = ledger(config)?;
     let now = now();
+    let period = period(asked, now)?.widened(&retention(config), now);
+    Ok(Reading {
+        ledger,
+        period,
+        note,
+    })
+}
+
+/// The period that is asked for.
+///
+/// # Errors
+/// When it is none.
+pub fn period(asked: &cli::Period, now: u64) -> Result<Period, Failure> {
     let from = moment(&asked.from, now)?;
     let until = match &asked.to {
         Some(to) => moment(to, now)?,
@@ -43,12 +56,7 @@ pub fn open(config: &Config, asked: &cli::Period) -> Result<Reading, Failure> {
             "its beginning is not before its end",
         ));
     }
-    let period = Period { from, until }.widened(&retention(config), now);
-    Ok(Reading {
-        ledger,
-        period,
-        note,
-    })
+    Ok(Period { from, until })
 }
 
 /// Opens the ledger.

@@ -58,9 +58,10 @@ fn of_log(
     })?;
     let _ = reading::ask(&config.control.socket, "commit");
     let mut logs = Logs::open(path, format)?;
-    let mut records = Records::open(arguments, config)?;
     let masked = Masked::new(config)?;
     let logged = logs.sample(SAMPLE, &masked)?;
+    let first = logged.iter().map(|(_, _, line)| line.time).min();
+    let mut records = Records::open(arguments, config, (first, logs.last()))?;
     let recorded = records.sample(SAMPLE)?;
     if recorded.iter().any(|(_, record)| record.is_route) {
         return Err(Failure::input(

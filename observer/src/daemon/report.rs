@@ -1,5 +1,6 @@
 //! What every reading command prints: a period, how complete it is, and rows, as a table, JSON or CSV.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
@@ -42,9 +43,23 @@ impl Report {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print(&self, format: Format) -> Result<(), Failure> {
+        self.print_with(format, Map::new())
+    }
+
+    /// As [`Self::print`], with more fields in JSON.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn print_with(&self, format: Format, more: Map<String, Value>) -> Result<(), Failure> {
         super::print(&match format {
             Format::Table => self.table(),
-            Format::Json => format!("{:#}\n", self.json()),
+            Format::Json => {
+                let mut answer = self.json();
+                if let Value::Object(fields) = &mut answer {
+                    fields.extend(more);
+                }
+                format!("{answer:#}\n")
+            }
             Format::Csv => self.csv(),
         })
     }
@@ -138,24 +153,25 @@ impl Cell {
         }
     }
 
-    /// RFC 4180 section 2. A text that a spreadsheet would take for a formula is made one that it does not.
     fn csv(&self) -> String {
         match self {
-            Self::Text(text) => {
-                let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-                let text = if formula {
-                    format!("'{text}")
-                } else {
-                    text.clone()
-                };
-                if text.contains(['"', ',', '\n', '\r']) {
-                    format!("\"{}\"", text.replace('"', "\"\""))
-                } else {
-                    text
-                }
-            }
+            Self::Text(text) => csv(text).into_owned(),
             Self::Count(count) => count.to_string(),
             Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
+/// RFC 4180 section 2. A text that a spreadsheet would take for a formula is made one that it does not.
+pub fn csv(text: &str) -> Cow<'_, str> {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let quoted = text.contains(['"', ',', '\n', '\r']);
+    match (formula, quoted) {
+        (false, false) => Cow::Borrowed(text),
+        (true, false) => format!("'{text}").into(),
+        (_, true) => {
+            let mark = if formula { "'" } else { "" };
+            format!("\"{mark}{}\"", text.replace('"', "\"\"")).into()
         }
     }
 }

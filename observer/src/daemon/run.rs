@@ -26,7 +26,6 @@ use tokio::sync::oneshot;
 use super::config::{CaptureMode, Config};
 use super::failure::Failure;
 use super::{cli, doctor, rules, statistics};
-use crate::export::records::RecordSink;
 use crate::export::{State, metrics};
 use crate::kernel::attach::Mode;
 use crate::kernel::pins::Pins;
@@ -95,12 +94,9 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
         )
     })?;
     let mut opened = opening::open(&config)?;
-    let records = match &arguments.records {
-        Some(path) => {
-            Some(RecordSink::open(path).map_err(|error| Failure::input("records", error))?)
-        }
-        None => None,
-    };
+    let records = opened
+        .records(&config, arguments.records.as_deref())
+        .map_err(|error| Failure::input("records", error))?;
     let settings = kernel_settings(&config, arguments.kernel_log, opened.pins.take());
     let mut kernel = Kernel::start(settings).map_err(no_kernel)?;
     let own = kernel.own_addresses();

@@ -42,8 +42,8 @@ pub fn of_pipeline(pipeline: &Pipeline, records: Option<&RecordSink>) -> Capture
             .map(|(reason, count)| ("route", reason, count)),
     );
     if let Some(records) = records {
-        dropped.push(("records", "full", records.lost()));
-        dropped.push(("records", "write_failed", records.errors()));
+        let counts = records.dropped();
+        dropped.extend(counts.map(|(reason, count)| ("records", reason, count)));
     }
     CaptureStats {
         segments: vec![("read", counts.segments, counts.segment_bytes)],

@@ -1,10 +1,14 @@
 //! `observer usage`: who used what, and how complete the figures are.
 
+use std::collections::BTreeMap;
+
 use super::cli::{self, Column};
 use super::failure::Failure;
+use super::reading::{self, Reading};
 use super::report::{Cell, Report, time};
-use super::{reading, rules};
+use super::rules;
 use crate::store::{self, Coverage, UsageRow};
+use crate::usage::batch::Sums;
 
 /// Reads and prints.
 ///
@@ -17,6 +21,30 @@ pub fn usage(arguments: &cli::Usage) -> Result<(), Failure> {
     let failed = |error| Failure::input("ledger", error);
     let coverage = store::coverage(&reading.ledger, reading.period).map_err(failed)?;
     let rows = store::usage(&reading.ledger, reading.period, &names).map_err(failed)?;
+    let mut notes: Vec<String> = reading
+        .note
+        .iter()
+        .cloned()
+        .chain(notes(&coverage))
+        .collect();
+    notes.extend(kept_by_the_day(&reading, &names, &rows).map_err(failed)?);
+    let before = if arguments.compare {
+        if names.iter().any(|name| matches!(*name, "hour" | "day")) {
+            let why = "hours and days have none of the same name before (leave them out of --by)";
+            return Err(Failure::input("--compare", why));
+        }
+        let before = reading.period.before();
+        let coverage = store::coverage(&reading.ledger, before).map_err(failed)?;
+        notes.push(format!(
+            "before: {} to {}, completeness {:.6}",
+            time(before.from),
+            time(before.until),
+            coverage.completeness()
+        ));
+        Some(store::usage(&reading.ledger, before, &names).map_err(failed)?)
+    } else {
+        None
+    };
     let mut columns = names;
     columns.extend([
         "requests",
@@ -26,23 +54,87 @@ pub fn usage(arguments: &cli::Usage) -> Result<(), Failure> {
         "response_bytes",
         "mean_ms",
     ]);
+    let rows = match before {
+        None => rows.into_iter().map(|row| cells(row, &coverage)).collect(),
+        Some(before) => {
+            columns.extend([
+                "requests_before",
+                "request_bytes_before",
+                "response_bytes_before",
+                "mean_ms_before",
+            ]);
+            beside(rows, before, &coverage)
+        }
+    };
     let report = Report {
         from: reading.period.from,
         to: reading.period.until,
         completeness: coverage.completeness(),
-        notes: reading.note.into_iter().chain(notes(&coverage)).collect(),
+        notes,
         columns,
-        rows: rows.into_iter().map(|row| cells(row, &coverage)).collect(),
+        rows,
         nothing: "nothing was used in this time",
     };
     report.print(arguments.format)
 }
 
+/// Says how much there is no hour of any more, where hours were asked for.
+fn kept_by_the_day(
+    reading: &Reading,
+    names: &[&'static str],
+    rows: &[UsageRow],
+) -> Result<Option<String>, rusqlite::Error> {
+    if !names.contains(&"hour") {
+        return Ok(None);
+    }
+    let sum = |rows: &[UsageRow]| rows.iter().map(|row| row.sums.requests).sum::<u64>();
+    let all = sum(&store::usage(&reading.ledger, reading.period, &[])?);
+    let missing = all.saturating_sub(sum(rows));
+    Ok((missing > 0).then(|| format!("{missing} requests are kept by the day only: ask by day")))
+}
+
+/// Rows of a period beside those of the one before; what was used only before comes last.
+fn beside(rows: Vec<UsageRow>, before: Vec<UsageRow>, coverage: &Coverage) -> Vec<Vec<Cell>> {
+    let mut before: BTreeMap<Vec<String>, Sums> = before
+        .into_iter()
+        .map(|row| (row.group, row.sums))
+        .collect();
+    let mut pairs: Vec<(UsageRow, Sums)> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let sums = before.remove(&row.group).unwrap_or_default();
+        pairs.push((row, sums));
+    }
+    let gone = before.into_iter().map(|(group, before)| {
+        let sums = Sums::default();
+        (UsageRow { group, sums }, before)
+    });
+    let pairs = pairs.into_iter().chain(gone);
+    let rows = pairs.map(|(row, before)| {
+        let mut cells = cells(row, coverage);
+        cells.extend([
+            Cell::Count(before.requests),
+            Cell::Count(before.request_bytes),
+            Cell::Count(before.response_bytes),
+            Cell::Number(mean(&before)),
+        ]);
+        cells
+    });
+    rows.collect()
+}
+
+/// Milliseconds of service a request.
+fn mean(sums: &Sums) -> f64 {
+    sums.service_us as f64 / 1_000.0 / sums.requests.max(1) as f64
+}
+
 fn cells(row: UsageRow, coverage: &Coverage) -> Vec<Cell> {
     let sums = row.sums;
     let certain = sums.requests.saturating_sub(sums.uncertain);
-    let own = certain as f64 / sums.requests.max(1) as f64;
-    let mean = sums.service_us as f64 / 1_000.0 / sums.requests.max(1) as f64;
+    let own = if sums.requests == 0 {
+        1.0
+    } else {
+        certain as f64 / sums.requests as f64
+    };
     let mut cells: Vec<Cell> = row.group.into_iter().map(Cell::Text).collect();
     cells.extend([
         Cell::Count(sums.requests),
@@ -51,13 +143,13 @@ fn cells(row: UsageRow, coverage: &Coverage) -> Vec<Cell> {
         Cell::Number(own * coverage.seen()),
         Cell::Count(sums.request_bytes),
         Cell::Count(sums.response_bytes),
-        Cell::Number(mean),
+        Cell::Number(mean(&sums)),
     ]);
     cells
 }
 
 /// What was missed, in sentences.
-fn notes(coverage: &Coverage) -> Vec<String> {
+pub fn notes(coverage: &Coverage) -> Vec<String> {
     let mut notes = Vec::new();
     for (reason, count) in &coverage.reasons {
         notes.push(format!("missed: {count} ({})", reason.replace('_', " ")));
@@ -85,6 +177,8 @@ impl Column {
             Self::Method => "method",
             Self::Status => "status",
             Self::Outcome => "outcome",
+            Self::Hour => "hour",
+            Self::Day => "day",
         }
     }
 }

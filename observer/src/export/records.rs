@@ -1,17 +1,29 @@
-//! Records: one line of JSON for each exchange, appended to a file or to standard output.
+//! Records: one line of JSON for each exchange, appended to a file, to hourly files of a folder, or to standard output.
 //!
 //! Lines are whole or absent: what the file refuses waits in a bounded buffer, and what does not fit there is counted
 //! as lost. A failing disk never stops the observation.
 
+mod folder;
+mod keeper;
+mod line;
+mod mark;
+pub mod names;
+pub mod read;
+
+#[cfg(test)]
+mod tests;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::net::SocketAddr;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use crate::usage::Call;
+use folder::Folder;
 
-use crate::usage::{Call, Responsible};
+pub use folder::Settings;
+pub use line::{rfc3339, write_record};
+pub use mark::{RecordsMark, cut_back};
 
 /// Written out as soon as so much waits. Bytes.
 const FLUSH_BYTES: usize = 256 * 1024;
@@ -19,17 +31,6 @@ const FLUSH_BYTES: usize = 256 * 1024;
 const MAX_WAITING: usize = 8 * 1024 * 1024;
 /// Time after which what waits is written. Nanoseconds.
 const FLUSH_NANOSECONDS: u64 = 1_000_000_000;
-
-/// How far a file of records was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordsMark {
-    /// The file.
-    pub path: PathBuf,
-    /// Its device and inode: another file of that name is left alone.
-    pub file: (u64, u64),
-    /// Its length.
-    pub length: u64,
-}
 
 /// Where records go, and why it cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,44 +42,68 @@ pub struct RecordsError {
     source: io::Error,
 }
 
-/// A file or standard output, with what waits for it.
+/// A file, a folder or standard output, with what waits for it.
 #[derive(Debug)]
 pub struct RecordSink {
-    path: Option<PathBuf>,
     output: Output,
     waiting: Vec<u8>,
-    /// What was written last ended within a line.
-    torn: bool,
+    /// From here on what waits belongs to the file of this hour, which is begun with the next mark.
+    turn: Option<(usize, u64)>,
+    /// Bytes of an unfinished line at the end of the file.
+    torn: usize,
     flushed: u64,
     written: u64,
+    /// As many were written when the last second ended.
+    before: u64,
     lost: u64,
     errors: u64,
 }
 
 #[derive(Debug)]
 enum Output {
-    File(File),
+    File(PathBuf, File),
+    Folder(Box<Folder>),
     Stdout,
 }
 
 impl RecordSink {
     /// Opens the file (made with mode 0640, appended to), or standard output for `-`.
     pub fn open(path: &Path) -> Result<Self, RecordsError> {
-        let path = (path != Path::new("-")).then(|| path.to_owned());
-        let output = match &path {
-            Some(path) => Output::File(append(path)?),
-            None => Output::Stdout,
-        };
-        Ok(Self {
-            path,
+        Ok(Self::new(if path == Path::new("-") {
+            Output::Stdout
+        } else {
+            Output::File(path.to_owned(), append(path)?)
+        }))
+    }
+
+    /// Opens a folder of hourly files, and goes on with the marked one. A folder that cannot be used is tried again every
+    /// second. `now`: nanoseconds since 1970 in UTC.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn folder(
+        settings: Settings,
+        mark: Option<&RecordsMark>,
+        now: u64,
+    ) -> Result<Self, RecordsError> {
+        let path = settings.path.clone();
+        let folder =
+            Folder::open(settings, mark, now).map_err(|source| RecordsError { path, source })?;
+        Ok(Self::new(Output::Folder(Box::new(folder))))
+    }
+
+    fn new(output: Output) -> Self {
+        Self {
             output,
             waiting: Vec::with_capacity(FLUSH_BYTES + 4096),
-            torn: false,
+            turn: None,
+            torn: 0,
             flushed: 0,
             written: 0,
+            before: 0,
             lost: 0,
             errors: 0,
-        })
+        }
     }
 
     /// Takes one record.
@@ -88,6 +113,9 @@ impl RecordSink {
             self.lost += 1;
             return;
         }
+        if let (Output::Folder(folder), None) = (&self.output, self.turn) {
+            self.turn = folder.turns_at(call.end()).map(|hour| (before, hour));
+        }
         write_record(&mut self.waiting, call);
         self.written += 1;
         // Past the mark only now and then: a file that takes nothing is not asked for every record.
@@ -96,62 +124,129 @@ impl RecordSink {
         }
     }
 
-    /// Writes what has waited for a second. To be called at least every second; `now` in nanoseconds of any clock.
+    /// Writes what has waited for a second. To be called at least every second; `now`: nanoseconds since 1970 in UTC.
     pub fn tick(&mut self, now: u64) {
         if now.saturating_sub(self.flushed) >= FLUSH_NANOSECONDS || now < self.flushed {
             self.flushed = now;
+            let wrote = std::mem::replace(&mut self.before, self.written) != self.written;
+            if let Output::Folder(folder) = &mut self.output {
+                self.errors += u64::from(folder.tick(now, wrote).is_err());
+            }
             self.flush();
         }
     }
 
-    /// Writes what waits. What cannot be written waits on.
+    /// Writes what waits, up to where another file begins. What cannot be written waits on.
     pub fn flush(&mut self) {
+        let ready = self.turn.map_or(self.waiting.len(), |(turn, _)| turn);
+        let ready = self.waiting.get(..ready).unwrap_or_default();
         let (taken, result) = match &mut self.output {
-            Output::File(file) => write_out(&self.waiting, file),
+            Output::File(_, file) => write_out(ready, file),
+            Output::Folder(folder) => match folder.file() {
+                Some(file) => write_out(ready, file),
+                None => (0, Ok(())),
+            },
             Output::Stdout => {
                 let mut stdout = io::stdout().lock();
-                let (taken, result) = write_out(&self.waiting, &mut stdout);
+                let (taken, result) = write_out(ready, &mut stdout);
                 (taken, result.and_then(|()| stdout.flush()))
             }
         };
-        if let Some(last) = taken.checked_sub(1) {
-            self.torn = self.waiting.get(last) != Some(&b'\n');
-        }
+        let written = ready.get(..taken).unwrap_or_default();
+        self.torn = match memchr::memrchr(b'\n', written) {
+            Some(end) => taken - end - 1,
+            None => self.torn + taken,
+        };
         self.waiting.drain(..taken);
+        if let Some((turn, _)) = &mut self.turn {
+            *turn -= taken;
+        }
         self.errors += u64::from(result.is_err());
     }
 
     /// Opens the file anew after it was moved away. When that fails the old one stays in use.
     pub fn reopen(&mut self) -> Result<(), RecordsError> {
-        let Some(path) = &self.path else {
-            return Ok(());
+        let fresh = match &mut self.output {
+            Output::Stdout => return Ok(()),
+            Output::File(path, _) => Some(append(path)?),
+            Output::Folder(_) => None,
         };
-        let file = append(path)?;
         self.flush();
+        match (&mut self.output, fresh) {
+            (Output::File(_, file), Some(fresh)) => *file = fresh,
+            (Output::Folder(folder), _) => {
+                let reopened = folder.reopen().map_err(|source| RecordsError {
+                    path: folder.path().to_owned(),
+                    source,
+                })?;
+                if !reopened {
+                    return Ok(());
+                }
+            }
+            _ => {}
+        }
         // The old file takes nothing any more: the rest of its last line would be no line in the new one.
-        if std::mem::take(&mut self.torn) {
+        if std::mem::take(&mut self.torn) > 0 {
             let rest =
                 memchr::memchr(b'\n', &self.waiting).map_or(self.waiting.len(), |end| end + 1);
             self.waiting.drain(..rest);
+            if let Some((turn, _)) = &mut self.turn {
+                *turn = turn.saturating_sub(rest);
+            }
             self.written -= 1;
             self.lost += 1;
         }
-        self.output = Output::File(file);
         Ok(())
     }
 
-    /// Writes what waits, and says how far the file goes. `None` for standard output, and while the file takes nothing.
-    pub fn mark(&mut self) -> Option<RecordsMark> {
+    /// Whether another file is to be begun, so that a mark is wanted soon.
+    pub fn turns(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    /// Writes what waits, begins another file where its time has come, and says how far the file goes. `None` for standard
+    /// output, and while no file can be opened. `now`: nanoseconds since 1970 in UTC.
+    pub fn mark(&mut self, now: u64) -> Option<RecordsMark> {
         self.flush();
-        let (Output::File(file), Some(path)) = (&self.output, &self.path) else {
-            return None;
+        self.turn_over(now);
+        let mark = match &self.output {
+            Output::File(path, file) => RecordsMark::of(path.clone(), file, self.torn).ok(),
+            Output::Folder(folder) => folder.mark(self.torn),
+            Output::Stdout => None,
         };
-        let metadata = file.metadata().ok()?;
-        self.waiting.is_empty().then(|| RecordsMark {
-            path: path.clone(),
-            file: (metadata.dev(), metadata.ino()),
-            length: metadata.len(),
-        })
+        self.errors += u64::from(mark.is_none() && !matches!(self.output, Output::Stdout));
+        mark
+    }
+
+    /// Says that a journal holds what [`Self::mark`] returned last.
+    pub fn committed(&mut self) {
+        if let Output::Folder(folder) = &mut self.output {
+            self.errors += u64::from(folder.committed().is_err());
+        }
+    }
+
+    /// Begins another file, where the one before has taken all that belongs to it.
+    fn turn_over(&mut self, now: u64) {
+        let Output::Folder(folder) = &mut self.output else {
+            return;
+        };
+        let hour = match self.turn {
+            Some((_, hour)) => Some(hour),
+            None => folder.is_due(now),
+        };
+        let Some(hour) = hour else { return };
+        let taken = self
+            .turn
+            .take()
+            .map_or(self.waiting.len(), |(turn, _)| turn)
+            == 0;
+        if self.torn == 0 && taken {
+            self.errors += u64::from(folder.begin(hour).is_err());
+        } else {
+            folder.wait();
+        }
+        // Where none could be begun, what was meant for it goes into the one before.
+        self.flush();
     }
 
     /// Records taken.
@@ -159,7 +254,7 @@ impl RecordSink {
         self.written
     }
 
-    /// Records that found no room, for `pipeline_dropped_total{stage="records"}`.
+    /// Records that found no room.
     pub fn lost(&self) -> u64 {
         self.lost
     }
@@ -168,30 +263,24 @@ impl RecordSink {
     pub fn errors(&self) -> u64 {
         self.errors
     }
+
+    /// Reason and count, for `pipeline_dropped_total{stage="records"}`.
+    pub fn dropped(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let closed = match &self.output {
+            Output::Folder(folder) => Some(folder.dropped()),
+            _ => None,
+        };
+        [("full", self.lost), ("write_failed", self.errors)]
+            .into_iter()
+            .chain(closed.into_iter().flatten())
+    }
 }
 
 impl Drop for RecordSink {
     fn drop(&mut self) {
+        self.turn = None;
         self.flush();
     }
-}
-
-/// Cuts a file of records back to where it was marked: what came after is written again.
-///
-/// # Errors
-/// What the system refuses.
-pub fn cut_back(mark: &RecordsMark) -> io::Result<()> {
-    let file = match OpenOptions::new().write(true).open(&mark.path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let metadata = file.metadata()?;
-    let same = (metadata.dev(), metadata.ino()) == mark.file;
-    if same && metadata.len() > mark.length {
-        file.set_len(mark.length)?;
-    }
-    Ok(())
 }
 
 fn append(path: &Path) -> Result<File, RecordsError> {
@@ -221,190 +310,4 @@ fn write_out(waiting: &[u8], output: &mut impl Write) -> (usize, io::Result<()>)
             Err(error) => return (taken, Err(error)),
         }
     }
-}
-
-/// Appends the record of this exchange with its line feed. Fields and order are the contract's.
-pub fn write_record(line: &mut Vec<u8>, call: &Call) {
-    let mut fields = Fields { line };
-    fields.text("{\"time\":", rfc3339(call.begin, &mut [0; 30]));
-    fields.number(",\"duration_us\":", call.duration / 1_000);
-    fields.optional_number(
-        ",\"first_byte_us\":",
-        call.first_byte.map(|time| time / 1_000),
-    );
-    fields.address(",\"client\":", call.client);
-    fields.address(",\"peer\":", call.peer);
-    fields.address(",\"server\":", call.server);
-    fields.text(",\"interface\":", &call.interface);
-    fields.text(",\"vantage\":", call.vantage.as_str());
-    fields.text(",\"visibility\":", call.visibility.as_str());
-    fields.text(",\"protocol\":", call.protocol);
-    fields.optional_text(",\"method\":", call.method.as_deref());
-    fields.text(",\"api\":", &call.api);
-    fields.optional_text(",\"host\":", call.host.as_deref());
-    fields.optional_text(",\"target\":", call.target.as_deref());
-    fields.text(",\"route\":", &call.route);
-    fields.optional_number(",\"status\":", call.status.map(u64::from));
-    fields.text(",\"outcome\":", call.outcome.as_str());
-    let responsible = call.outcome.responsible().map(Responsible::as_str);
-    fields.optional_text(",\"responsible\":", responsible);
-    fields.number(",\"request_head_bytes\":", call.request_head_bytes);
-    fields.number(",\"request_body_bytes\":", call.request_body_bytes);
-    fields.number(",\"response_head_bytes\":", call.response_head_bytes);
-    fields.number(",\"response_body_bytes\":", call.response_body_bytes);
-    match &call.credential {
-        Some(credential) => {
-            fields.text(",\"credential\":{\"scheme\":", credential.scheme);
-            fields.text(",\"location\":", &credential.location);
-            fields.text(",\"fingerprint\":", credential.fingerprint.as_str());
-            fields.truth(",\"accepted\":", credential.accepted);
-            fields.raw("}");
-        }
-        None => fields.raw(",\"credential\":null"),
-    }
-    fields.text(",\"consumer\":", &call.consumer);
-    fields.optional_text(",\"app\":", call.app.as_deref());
-    fields.optional_text(",\"key\":", call.key.as_deref());
-    fields.truth(",\"complete\":", call.is_certain());
-    fields.optional_text(",\"reason\":", call.reason());
-    fields.raw("}\n");
-}
-
-/// Writes fields with their names as they stand in the line: a third of the time that deriving them takes.
-struct Fields<'a> {
-    line: &'a mut Vec<u8>,
-}
-
-impl Fields<'_> {
-    fn raw(&mut self, text: &str) {
-        self.line.extend_from_slice(text.as_bytes());
-    }
-
-    fn text(&mut self, name: &str, value: &str) {
-        self.raw(name);
-        self.raw("\"");
-        // RFC 8259 section 7: these must be escaped; everything else may stand as it is.
-        let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-        if value.bytes().all(plain) {
-            self.raw(value);
-        } else {
-            for character in value.chars() {
-                self.escaped(character);
-            }
-        }
-        self.raw("\"");
-    }
-
-    fn escaped(&mut self, character: char) {
-        match character {
-            '"' => self.raw("\\\""),
-            '\\' => self.raw("\\\\"),
-            '\0'..='\x1f' => {
-                const HEX: [char; 16] = [
-                    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-                ];
-                let byte = character as usize;
-                self.raw("\\u00");
-                self.raw(HEX[byte >> 4 & 0xf].encode_utf8(&mut [0; 4]));
-                self.raw(HEX[byte & 0xf].encode_utf8(&mut [0; 4]));
-            }
-            _ => self.raw(character.encode_utf8(&mut [0; 4])),
-        }
-    }
-
-    fn optional_text(&mut self, name: &str, value: Option<&str>) {
-        match value {
-            Some(value) => self.text(name, value),
-            None => self.null(name),
-        }
-    }
-
-    fn number(&mut self, name: &str, mut value: u64) {
-        self.raw(name);
-        let mut digits = [0; 20];
-        let mut length = 0;
-        for place in digits.iter_mut().rev() {
-            *place = b'0' + (value % 10) as u8;
-            value /= 10;
-            length += 1;
-            if value == 0 {
-                break;
-            }
-        }
-        self.line
-            .extend_from_slice(digits.get(digits.len() - length..).unwrap_or_default());
-    }
-
-    fn optional_number(&mut self, name: &str, value: Option<u64>) {
-        match value {
-            Some(value) => self.number(name, value),
-            None => self.null(name),
-        }
-    }
-
-    fn address(&mut self, name: &str, value: SocketAddr) {
-        self.raw(name);
-        match value {
-            SocketAddr::V4(address) => {
-                let [first, second, third, fourth] = address.ip().octets().map(u64::from);
-                self.number("\"", first);
-                self.number(".", second);
-                self.number(".", third);
-                self.number(".", fourth);
-                self.number(":", u64::from(address.port()));
-                self.raw("\"");
-            }
-            // Writing to memory does not fail.
-            SocketAddr::V6(address) => drop(write!(self.line, "\"{address}\"")),
-        }
-    }
-
-    fn truth(&mut self, name: &str, value: bool) {
-        self.raw(name);
-        self.raw(if value { "true" } else { "false" });
-    }
-
-    fn null(&mut self, name: &str) {
-        self.raw(name);
-        self.raw("null");
-    }
-}
-
-/// `2026-11-22T10:15:00.123456789Z`. The year stays below 2555, the end of 64-bit nanoseconds.
-pub fn rfc3339(nanoseconds: u64, text: &mut [u8; 30]) -> &str {
-    let (seconds, fraction) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    *text = *b"0000-00-00T00:00:00.000000000Z";
-    let mut put = |end: usize, width: usize, mut number: u64| {
-        for place in text.get_mut(end - width..end).into_iter().flatten().rev() {
-            *place = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-    };
-    put(4, 4, year);
-    put(7, 2, month);
-    put(10, 2, day);
-    put(13, 2, second / 3_600);
-    put(16, 2, second / 60 % 60);
-    put(19, 2, second % 60);
-    put(29, 9, fraction);
-    std::str::from_utf8(text).unwrap_or_default()
-}
-
-/// Year, month and day of a number of days since 1970 (Hinnant, "chrono-compatible low-level date algorithms").
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }

@@ -51,6 +51,11 @@ pub struct Gap {
     pub reason: String,
 }
 
+const HOUR: u64 = 3_600;
+const DAY: u64 = 86_400;
+/// Columns of time, and their steps in seconds.
+const TIMES: [(&str, u64); 2] = [("hour", HOUR), ("day", DAY)];
+
 /// Reasons that count exchanges of which some part is not certain.
 const UNCERTAIN: [&str; 5] = [
     "gap",
@@ -98,7 +103,7 @@ impl Period {
             } else if at >= now.saturating_sub(retention.quarters) {
                 900
             } else {
-                86_400
+                DAY
             }
         };
         let (first, last) = (step(self.from), step(self.until.min(now)));
@@ -108,11 +113,21 @@ impl Period {
         }
     }
 
-    /// Pieces of the period by table: whole days, then quarter-hours around them, then minutes around those.
-    fn pieces(self) -> Vec<(&'static str, u64, Self)> {
+    /// The period of the same length before it.
+    pub fn before(self) -> Self {
+        Self {
+            from: self.from.saturating_sub(self.until - self.from),
+            until: self.from,
+        }
+    }
+
+    /// Pieces of the period by table: whole days, then quarter-hours around them, then minutes around those; none with a step
+    /// of more than `longest` seconds.
+    fn pieces(self, longest: u64) -> Vec<(&'static str, u64, Self)> {
         let mut pieces = Vec::new();
         let mut rest = vec![self];
-        for (table, step) in [("day", 86_400), ("quarter", 900), ("minute", 60)] {
+        let tables = [("day", DAY), ("quarter", 900), ("minute", 60)];
+        for (table, step) in tables.into_iter().filter(|(_, step)| *step <= longest) {
             let mut left = Vec::new();
             for period in rest {
                 let from = period.from.div_ceil(step) * step;
@@ -153,7 +168,8 @@ pub fn routes(ledger: &Connection) -> Result<Vec<Saved<Learned>>, rusqlite::Erro
         .unwrap_or_default())
 }
 
-/// Usage of a period in groups; `columns` are names of the dimension table.
+/// Usage of a period in groups; `columns` are names of the dimension table, or `hour` or `day` (in UTC). By the hour there is
+/// only what is kept by shorter steps than the day.
 ///
 /// # Errors
 /// What SQLite refuses.
@@ -162,7 +178,10 @@ pub fn usage(
     period: Period,
     columns: &[&'static str],
 ) -> Result<Vec<UsageRow>, rusqlite::Error> {
-    let pieces = period.pieces();
+    let longest = if columns.contains(&"hour") { HOUR } else { DAY };
+    let pieces = period.pieces(longest);
+    let time = TIMES.iter().find(|(name, _)| columns.contains(name));
+    let step = time.map_or(u64::MAX >> 1, |(_, step)| *step);
     if pieces.is_empty() {
         return Ok(Vec::new());
     }
@@ -170,20 +189,27 @@ pub fn usage(
         .iter()
         .map(|(table, _, Period { from, until })| {
             format!(
-                "SELECT dimension, sum(requests) r, sum(uncertain) u, sum(request_bytes) q, sum(response_bytes) s,
-                 sum(service_us) t FROM {table} WHERE start >= {from} AND start < {until} GROUP BY dimension"
+                "SELECT dimension, start / {step} * {step} time, sum(requests) r, sum(uncertain) u, sum(request_bytes) q, sum(response_bytes) s,
+                 sum(service_us) t FROM {table} WHERE start >= {from} AND start < {until}
+                 GROUP BY dimension, time"
             )
         })
         .collect();
     let names = columns
         .iter()
-        .map(|column| format!("d.{column}"))
+        .map(
+            |column| match TIMES.iter().any(|(name, _)| name == column) {
+                true => "time".to_owned(),
+                false => format!("d.{column}"),
+            },
+        )
         .collect::<Vec<_>>()
         .join(", ");
     let grouped = if columns.is_empty() {
         String::new()
     } else {
-        format!("GROUP BY {names} ORDER BY 1 DESC, {names}")
+        let time = time.map_or("", |_| "time, ");
+        format!("GROUP BY {names} ORDER BY {time}1 DESC, {names}")
     };
     let comma = if columns.is_empty() { "" } else { "," };
     let query = format!(
@@ -198,13 +224,15 @@ pub fn usage(
         };
         let mut group = Vec::with_capacity(columns.len());
         for (index, column) in columns.iter().enumerate() {
-            group.push(if *column == "status" {
-                match row.get::<_, u16>(5 + index)? {
+            let at = 5 + index;
+            group.push(match *column {
+                "status" => match row.get::<_, u16>(at)? {
                     0 => "none".to_owned(),
                     status => status.to_string(),
-                }
-            } else {
-                row.get(5 + index)?
+                },
+                "hour" => moment(row.get(at)?),
+                "day" => moment(row.get(at)?).chars().take(10).collect(),
+                _ => row.get(at)?,
             });
         }
         Ok(UsageRow {
@@ -221,6 +249,12 @@ pub fn usage(
     rows.collect()
 }
 
+/// A second since 1970 in UTC as RFC 3339.
+fn moment(second: i64) -> String {
+    jiff::Timestamp::from_second(second)
+        .map_or_else(|_| second.to_string(), |time| time.to_string())
+}
+
 /// How complete a period is.
 ///
 /// # Errors
@@ -233,7 +267,7 @@ pub fn coverage(ledger: &Connection, period: Period) -> Result<Coverage, rusqlit
     let mut statement = ledger.prepare(
         "SELECT reason, sum(count) FROM coverage WHERE step = ?1 AND start >= ?2 AND start < ?3 GROUP BY reason",
     )?;
-    for (_, step, Period { from, until }) in period.pieces() {
+    for (_, step, Period { from, until }) in period.pieces(DAY) {
         let rows = statement.query_map(params![step, from, until], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?))
         })?;
@@ -268,7 +302,7 @@ pub fn losses(ledger: &Connection, period: Period) -> Result<Vec<Period>, rusqli
     // Exchanges that are not certain have records that say so; connections that cannot be read were never anybody's.
     let told = serde_json::json!([UNCERTAIN.as_slice(), &["opaque_connections"]].concat());
     let mut losses = Vec::new();
-    for (_, step, Period { from, until }) in period.pieces() {
+    for (_, step, Period { from, until }) in period.pieces(DAY) {
         let rows = statement.query_map(params![step, from, until, told.to_string()], |row| {
             row.get::<_, u64>(0)
         })?;
@@ -334,7 +368,7 @@ mod tests {
         #[test]
         fn pieces_make_up_the_period(from in 0_u64..500_000, minutes in 0_u64..10_000) {
             let period = Period { from: from * 60, until: (from + minutes) * 60 };
-            let mut pieces = period.pieces();
+            let mut pieces = period.pieces(DAY);
             pieces.sort_by_key(|(_, _, piece)| piece.from);
             let mut at = period.from;
             for (_, step, piece) in pieces {

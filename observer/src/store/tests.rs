@@ -234,3 +234,57 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn hours_and_days_are_columns_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    // A day before yesterday begins: nothing of it is too old by the minute.
+    let day = (now() / 86_400 - 1) * 86_400;
+    let windows = [
+        (day + 60, 1),
+        (day + 3_600, 2),
+        (day + 7_140, 4),
+        (day + 86_400, 8),
+    ];
+    let rows = Arc::new(Rows {
+        windows: windows
+            .map(|(start, requests)| window(start, "acme", requests))
+            .to_vec(),
+        ..Rows::default()
+    });
+    let writer = Writer::start(&path, Some(open(&path, None).unwrap()), RETENTION).unwrap();
+    writer.write(1, rows);
+    wait_for_batch(&writer, 1);
+    let ledger = open_to_read(&path).unwrap();
+    let period = Period {
+        from: day,
+        until: day + 2 * 86_400,
+    };
+    let asked = |columns: &[&'static str]| -> Vec<(Vec<String>, u64)> {
+        let rows = usage(&ledger, period, columns).unwrap().into_iter();
+        rows.map(|row| (row.group, row.sums.requests)).collect()
+    };
+    let hours = asked(&["hour"]);
+    let counts: Vec<u64> = hours.iter().map(|(_, requests)| *requests).collect();
+    assert_eq!(counts, [1, 6, 8], "in order of time");
+    assert!(hours[1].0[0].ends_with("T01:00:00Z"), "{hours:?}");
+    let days = asked(&["consumer", "day"]);
+    let counts: Vec<u64> = days.iter().map(|(_, requests)| *requests).collect();
+    assert_eq!(counts, [7, 8]);
+    assert_eq!(days[0].0, ["acme", &hours[0].0[0][..10]]);
+    // Long ago only days are left.
+    let writable = rusqlite::Connection::open(&path).unwrap();
+    writable
+        .execute_batch("DELETE FROM minute; DELETE FROM quarter")
+        .unwrap();
+    assert!(asked(&["hour"]).is_empty());
+    assert_eq!(asked(&["day"]).len(), 2);
+    assert_eq!(
+        period.before(),
+        Period {
+            from: day - 2 * 86_400,
+            until: day,
+        }
+    );
+}

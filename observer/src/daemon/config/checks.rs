@@ -68,6 +68,14 @@ pub(super) fn head_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<B
     sized(deserializer, Bytes(1024), Bytes(1 << 20))
 }
 
+pub(super) fn records_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    sized(deserializer, Bytes(1 << 20), Bytes(1 << 50))
+}
+
+pub(super) fn file_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    sized(deserializer, Bytes(64 << 10), Bytes(1 << 40))
+}
+
 pub(super) fn cpu_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let cores = f64::deserialize(deserializer)?;
     if (0.01..=64.0).contains(&cores) {

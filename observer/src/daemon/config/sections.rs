@@ -398,6 +398,12 @@ pub struct Records {
     pub path: PathBuf,
     /// How long they are kept.
     pub keep: Period,
+    /// Size of all of them past which the oldest go early.
+    #[serde(deserialize_with = "checks::records_bytes")]
+    pub max_bytes: Bytes,
+    /// Size past which a file is followed by another one of the same hour.
+    #[serde(deserialize_with = "checks::file_bytes")]
+    pub file_bytes: Bytes,
 }
 
 impl Default for Records {
@@ -405,6 +411,8 @@ impl Default for Records {
         Self {
             path: PathBuf::new(),
             keep: Period::days(7),
+            max_bytes: Bytes(4 << 30),
+            file_bytes: Bytes(256 << 20),
         }
     }
 }

@@ -1,19 +1,21 @@
 //! Files of records and logs, read line by line in bounded memory.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::Masked;
 use crate::daemon::cli::{self, LogFormat};
 use crate::daemon::config::Config;
 use crate::daemon::failure::Failure;
+use crate::export::records::names::Entry;
+use crate::export::records::read::{self, Next};
 use crate::usage::reconcile::{Micros, Record, log, text};
 
-/// Bytes of a line that are read; what is longer is no line of these.
-const LINE: u64 = 1 << 20;
 /// Bytes at the end of a file in which its last line is looked for.
 const TAIL: u64 = 1 << 16;
+/// Hours by which a clock of another zone may be off.
+const ZONES: Micros = 15;
 /// Numbers of lines that are named.
 const NAMED: usize = 10;
 
@@ -22,9 +24,9 @@ pub type Logged = (u64, u64, log::Line);
 /// The number of a line, and its record.
 pub type Recorded = (u64, Record);
 
-/// Lines of a file.
-pub struct Lines {
-    input: Box<dyn BufRead>,
+/// Numbered lines of a file, compressed perhaps.
+struct Lines {
+    input: read::Lines,
     line: Vec<u8>,
     number: u64,
     bytes: u64,
@@ -32,57 +34,48 @@ pub struct Lines {
 
 impl Lines {
     fn open(path: &Path) -> Result<Self, Failure> {
-        let input: Box<dyn BufRead> = if path == Path::new("-") {
-            Box::new(BufReader::new(io::stdin()))
+        let place = if path == Path::new("-") {
+            Path::new("/dev/stdin")
         } else {
-            let file = File::open(path).map_err(|error| Failure::input(path.display(), error))?;
-            Box::new(BufReader::with_capacity(1 << 18, file))
+            path
         };
-        Ok(Self {
+        let input =
+            read::Lines::open(place).map_err(|error| Failure::input(path.display(), error))?;
+        Ok(Self::of(input))
+    }
+
+    fn of(input: read::Lines) -> Self {
+        Self {
             input,
             line: Vec::new(),
             number: 0,
             bytes: 0,
-        })
+        }
     }
 
-    /// The next line without its end; `None` at the end of the file. One that is too long is cut.
+    /// The next line without its end; `None` at the end of the file. One that is too long is empty.
     fn next(&mut self) -> io::Result<Option<&[u8]>> {
-        self.line.clear();
-        let read = (&mut self.input)
-            .take(LINE)
-            .read_until(b'\n', &mut self.line)?;
-        if read == 0 {
-            return Ok(None);
+        let next = self.input.next(&mut self.line)?;
+        match next {
+            Next::End => return Ok(None),
+            Next::TooLong => self.line.clear(),
+            Next::Line | Next::Unended => {}
         }
-        self.bytes += read as u64;
-        if read as u64 == LINE && self.line.last() != Some(&b'\n') {
-            self.bytes += skip_line(&mut self.input)?;
-        }
+        self.bytes += self.line.len() as u64 + 1;
         self.number += 1;
         Ok(Some(self.line.trim_ascii_end()))
     }
 }
 
-/// Reads on to the end of the line, and keeps nothing of it.
-fn skip_line(input: &mut impl BufRead) -> io::Result<u64> {
-    let mut skipped = 0;
-    loop {
-        let buffer = input.fill_buf()?;
-        let (length, done) = match memchr::memchr(b'\n', buffer) {
-            Some(end) => (end + 1, true),
-            None => (buffer.len(), buffer.is_empty()),
-        };
-        input.consume(length);
-        skipped += length as u64;
-        if done {
-            return Ok(skipped);
-        }
-    }
+fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|suffix| suffix == "gz")
 }
 
-/// The last line of a file, if it is a file.
+/// The last line of a file, if it is one whose end can be looked at.
 fn last_line(path: &Path) -> Option<Vec<u8>> {
+    if is_compressed(path) {
+        return None;
+    }
     let mut file = File::open(path).ok()?;
     let length = file.metadata().ok().filter(fs::Metadata::is_file)?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))
@@ -99,6 +92,7 @@ pub struct Logs {
     path: PathBuf,
     format: log::Format,
     lines: Lines,
+    /// Bytes of the file; zero where that says nothing of how far it was read.
     size: u64,
     /// Lines that tell of no request.
     pub no_requests: u64,
@@ -191,7 +185,6 @@ impl Logs {
                     return Ok(Some((number, text(line), request)));
                 }
                 log::Read::NoRequest => self.no_requests += 1,
-                log::Read::Unreadable if line.is_empty() => {}
                 log::Read::Unreadable => {
                     self.unreadable += 1;
                     if self.unreadable_lines.len() < NAMED {
@@ -217,9 +210,16 @@ impl Logs {
     }
 }
 
+/// Where records are.
+enum Place {
+    File(PathBuf),
+    /// One of a folder, which may be compressed before its turn comes.
+    Entry(PathBuf, Entry),
+}
+
 /// Records, of one file after the other.
 pub struct Records {
-    files: Vec<PathBuf>,
+    places: Vec<Place>,
     at: usize,
     lines: Option<Lines>,
     /// Lines that are no records.
@@ -227,32 +227,69 @@ pub struct Records {
 }
 
 impl Records {
-    /// Opens the files of records that are named, or those that the daemon writes.
+    /// Opens the files of records that are named, or those that the daemon writes, as far as they may be of a log that reaches
+    /// from `first` to `last`.
     ///
     /// # Errors
     /// When there are none.
-    pub fn open(arguments: &cli::Reconcile, config: &Config) -> Result<Self, Failure> {
-        let files = if !arguments.records.is_empty() {
-            arguments.records.clone()
-        } else if config.records.path.as_os_str().is_empty() {
+    pub fn open(
+        arguments: &cli::Reconcile,
+        config: &Config,
+        (first, last): (Option<Micros>, Option<Micros>),
+    ) -> Result<Self, Failure> {
+        let folder = &config.records.path;
+        let places = if !arguments.records.is_empty() {
+            arguments.records.iter().cloned().map(Place::File).collect()
+        } else if folder.as_os_str().is_empty() {
             return Err(Failure::input(
                 "records",
                 "none are kept (set [records] path, or name a file with --records)",
             ));
         } else {
-            vec![config.records.path.clone()]
+            let entries =
+                read::files(folder).map_err(|error| Failure::input(folder.display(), error))?;
+            let hour = |time: Micros| time.div_euclid(3_600_000_000);
+            let from = first.map_or(Micros::MIN, |time| hour(time) - ZONES);
+            let until = last.map_or(Micros::MAX, |time| hour(time) + ZONES);
+            let near = |entry: &Entry| {
+                Micros::try_from(entry.name.hour).is_ok_and(|hour| (from..=until).contains(&hour))
+            };
+            let near = entries.into_iter().filter(near);
+            near.map(|entry| Place::Entry(folder.clone(), entry))
+                .collect()
         };
         Ok(Self {
-            files,
+            places,
             at: 0,
             lines: None,
             unreadable: 0,
         })
     }
 
-    /// The record that was written last.
+    /// The record that was written last, where that can be seen.
     pub fn last(&self) -> Option<Record> {
-        Record::parse(&last_line(self.files.last()?)?)
+        let path = match self.places.last()? {
+            Place::File(path) => path,
+            Place::Entry(_, entry) => &entry.path,
+        };
+        Record::parse(&last_line(path)?)
+    }
+
+    /// Opens the next file; false when there is none.
+    fn turn(&mut self) -> Result<bool, Failure> {
+        while self.lines.is_none() {
+            let Some(place) = self.places.get(self.at) else {
+                return Ok(false);
+            };
+            self.lines = match place {
+                Place::File(path) => Some(Lines::open(path)?),
+                Place::Entry(folder, entry) => read::Lines::of(folder, entry)
+                    .map_err(|error| Failure::input(entry.path.display(), error))?
+                    .map(Lines::of),
+            };
+            self.at += 1;
+        }
+        Ok(true)
     }
 
     /// The next record.
@@ -260,27 +297,21 @@ impl Records {
     /// # Errors
     /// When a file cannot be read.
     pub fn next(&mut self) -> Result<Option<Recorded>, Failure> {
-        loop {
-            let Some(path) = self.files.get(self.at) else {
-                return Ok(None);
-            };
-            let lines = match &mut self.lines {
-                Some(lines) => lines,
-                None => self.lines.insert(Lines::open(path)?),
-            };
+        while self.turn()? {
+            let Some(lines) = &mut self.lines else { break };
             let number = lines.number + 1;
-            let line = lines.next();
-            match line.map_err(|error| Failure::input(path.display(), error))? {
+            match lines
+                .next()
+                .map_err(|error| Failure::input("records", error))?
+            {
                 Some(line) => match Record::parse(line) {
                     Some(record) => return Ok(Some((number, record))),
                     None => self.unreadable += 1,
                 },
-                None => {
-                    self.lines = None;
-                    self.at += 1;
-                }
+                None => self.lines = None,
             }
         }
+        Ok(None)
     }
 
     /// The first records.

@@ -173,15 +173,17 @@ impl Books {
         self.sealed.len()
     }
 
-    /// Whether it is time to write the journal: regularly, and before a ring fills up.
-    pub fn is_due(&self, rings: &[Ring]) -> bool {
+    /// Whether it is time to write the journal: regularly, before a ring fills up, and where another file of records begins.
+    pub fn is_due(&self, rings: &[Ring], records: Option<&RecordSink>) -> bool {
         let since = self.written.elapsed();
         // The journal of before stands until everything that it speaks of was read again.
         if self.resuming.is_pending(rings) {
             return false;
         }
         let filling = rings.iter().any(|ring| ring.filled() > ring.size() / 4);
-        (since >= JOURNAL && since >= self.cost * SHARE) || (filling && since >= self.cost)
+        let turning = records.is_some_and(RecordSink::turns);
+        (since >= JOURNAL && since >= self.cost * SHARE)
+            || ((filling || turning) && since >= self.cost)
     }
 
     /// Makes everything that was read so far safe, and releases it. With `seal`, hands it to the ledger too. Returns the number
@@ -190,7 +192,7 @@ impl Books {
         &mut self,
         rings: &mut [Ring],
         pipeline: &Pipeline,
-        records: Option<&mut RecordSink>,
+        mut records: Option<&mut RecordSink>,
         seal: bool,
         now: u64,
     ) -> u64 {
@@ -212,10 +214,15 @@ impl Books {
         let number = self.mark.next_batch;
         self.mark.next_batch += u64::from(closes);
         self.mark.time = now;
-        self.mark.records = records.and_then(RecordSink::mark);
+        self.mark.records = records.as_mut().and_then(|records| records.mark(now));
         let safe = self.write(rings, pipeline, number, &open);
         match &safe {
-            Ok(()) => self.trouble = false,
+            Ok(()) => {
+                self.trouble = false;
+                if let Some(records) = records {
+                    records.committed();
+                }
+            }
             Err(error) if !self.trouble => {
                 self.trouble = true;
                 tracing::error!(

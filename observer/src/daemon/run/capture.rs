@@ -134,7 +134,8 @@ impl Capture {
         let mut next_round = now() + ROUND;
         loop {
             let events = self.drain()?;
-            if self.books.is_due(self.kernel.rings()) {
+            let records = self.records.as_ref();
+            if self.books.is_due(self.kernel.rings(), records) {
                 self.commit(false);
             }
             self.keep_the_limit()?;

@@ -9,7 +9,7 @@ use super::books::Books;
 use super::watch::Watch;
 use crate::awareness::{Awareness, Incident};
 use crate::export::notify::{Notifier, Targets};
-use crate::export::records;
+use crate::export::records::{self, RecordSink, RecordsError};
 use crate::identity::Registry;
 use crate::kernel::pins::{self, Pins};
 use crate::kernel::{Kernel, LEASE};
@@ -17,6 +17,9 @@ use crate::pipeline::Pipeline;
 use crate::route::{Learned, Saved};
 use crate::store::{self, Journal, Retention, StoreError, Writer};
 use crate::usage::batch::BaselineRow;
+
+/// Of the CPU time that the daemon may use, compressing old records takes this part at most.
+const COMPRESSING: f64 = 5.0;
 
 /// What was opened.
 pub struct Opened {
@@ -117,6 +120,34 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
 }
 
 impl Opened {
+    /// Where records go: to what the command line names, else to the folder of the configuration, else nowhere.
+    ///
+    /// # Errors
+    /// When a file that was named cannot be opened, or no thread can be started.
+    pub fn records(
+        &self,
+        config: &Config,
+        named: Option<&Path>,
+    ) -> Result<Option<RecordSink>, RecordsError> {
+        if let Some(path) = named {
+            return RecordSink::open(path).map(Some);
+        }
+        let records = &config.records;
+        if records.path.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let settings = records::Settings {
+            path: records.path.clone(),
+            keep: records.keep.0,
+            max_bytes: records.max_bytes.0,
+            file_bytes: records.file_bytes.0.min(records.max_bytes.0 / 4),
+            share: config.capture.cpu_limit / COMPRESSING,
+        };
+        let journal = self.journal.as_ref();
+        let mark = journal.and_then(|journal| journal.mark.records.as_ref());
+        RecordSink::folder(settings, mark, reading::now() * 1_000_000_000).map(Some)
+    }
+
     /// Awareness, with what it knew before.
     pub fn watch(&mut self, targets: &Targets, registry: &Registry) -> Watch {
         let mut awareness = Awareness::new(registry);

@@ -73,8 +73,11 @@ impl Reloader {
         };
         let attributor =
             rules::attributor(&config, rules::fingerprinter(&config)?, self.own.clone());
-        if config.capture != self.config.capture || config.metrics != self.config.metrics {
-            tracing::warn!("[capture] and [metrics] take effect at the next start only");
+        if config.capture != self.config.capture
+            || config.metrics != self.config.metrics
+            || config.records != self.config.records
+        {
+            tracing::warn!("[capture], [records] and [metrics] take effect at the next start only");
         }
         self.config = config;
         Ok(NewRules {
