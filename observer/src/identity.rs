@@ -4,6 +4,7 @@
 //! request, its address included, names anybody. No secret leaves this module in any form but its fingerprint.
 
 pub mod client;
+pub mod discovery;
 pub mod document;
 pub mod extract;
 pub mod fingerprint;
@@ -13,6 +14,7 @@ mod target;
 mod tests;
 pub mod traits;
 
+pub use discovery::Discovery;
 pub use extract::{CredentialRule, PathPattern, Scheme};
 pub use fingerprint::{Fingerprint, Fingerprinter, Pepper};
 pub use registry::{KeyEntry, KeyState, Registry, RegistryError};
