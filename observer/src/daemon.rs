@@ -2,6 +2,7 @@
 
 mod cli;
 pub mod config;
+mod discover;
 mod doctor;
 mod errors;
 mod failure;
@@ -81,6 +82,9 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Keys {
             command: cli::Keys::Fingerprint { config },
         } => keys::fingerprint(config.as_deref())?,
+        Command::Keys {
+            command: cli::Keys::Discover(arguments),
+        } => discover::discover(&arguments)?,
         Command::Config {
             command: cli::Config::Check { config },
         } => rules::check(config.as_deref())?,

@@ -4,6 +4,7 @@
 //! request, its address included, names anybody. No secret leaves this module in any form but its fingerprint.
 
 pub mod client;
+pub mod discovery;
 pub mod document;
 pub mod extract;
 pub mod fingerprint;
@@ -13,6 +14,7 @@ mod target;
 mod tests;
 pub mod traits;
 
+pub use discovery::Discovery;
 pub use extract::{CredentialRule, PathPattern, Scheme};
 pub use fingerprint::{Fingerprint, Fingerprinter, Pepper};
 pub use registry::{KeyEntry, KeyState, Registry, RegistryError};
@@ -28,7 +30,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::http::RequestHead;
-use extract::{Candidate, Extractor, Value};
+use extract::{Candidate, Extractor, Trust, Value};
 use traits::{hash, sign};
 
 /// What the operator decides about attribution.
@@ -186,7 +188,11 @@ impl Attributor {
         now: i64,
     ) -> Attribution {
         let gateway = client::within(&self.settings.gateways, peer.ip());
-        let candidates = self.extractor.candidates(head, gateway);
+        let trust = Trust {
+            gateway,
+            proxy: self.speaks_for_clients(peer, proxied),
+        };
+        let candidates = self.extractor.candidates(head, trust);
         let mut in_url = false;
         let mut chosen: Option<(Credential, Option<&KeyEntry>)> = None;
         for candidate in candidates.iter() {
@@ -271,6 +277,15 @@ impl Attributor {
             expires,
             entry.or_else(|| registry.by_fingerprint(&fingerprint)),
         )
+    }
+
+    /// Whether what the fields say of the client is a trusted proxy's own word: of one that only passes bytes on, its source has
+    /// to be another.
+    fn speaks_for_clients(&self, peer: SocketAddr, proxied: Option<SocketAddr>) -> bool {
+        let trusted = &self.settings.trusted_proxies;
+        !trusted.is_empty()
+            && client::within(trusted, peer.ip())
+            && proxied.is_none_or(|source| source == peer || client::within(trusted, source.ip()))
     }
 
     fn client(

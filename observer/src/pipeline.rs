@@ -16,7 +16,7 @@ use observer_ebpf::track::ORIGIN;
 
 use crate::flow::{Bounds, Flow, Table};
 use crate::http::Limits;
-use crate::identity::{Attributor, Registry, TargetPrivacy};
+use crate::identity::{Attributor, Discovery, Registry, TargetPrivacy};
 use crate::route::{Learned, Routes, Saved};
 use crate::segment::Segment;
 use crate::tls::{Handshake, Outcome};
@@ -131,6 +131,7 @@ struct Rules {
     hints: Vec<(FlowKey, Hint)>,
     handshakes: Vec<Handshake>,
     names: Names,
+    discovery: Option<Box<Discovery>>,
 }
 
 impl Pipeline {
@@ -152,6 +153,7 @@ impl Pipeline {
             hints: Vec::new(),
             handshakes: Vec::new(),
             names: Names::default(),
+            discovery: None,
         };
         Self {
             rules,
@@ -178,6 +180,16 @@ impl Pipeline {
         if let Some(routes) = routes {
             self.rules.routes = routes;
         }
+    }
+
+    /// Looks for places where keys travel from the next request on.
+    pub fn discover(&mut self, discovery: Discovery) {
+        self.rules.discovery = Some(Box::new(discovery));
+    }
+
+    /// What was found of them, where they are looked for.
+    pub fn discovery(&self) -> Option<&Discovery> {
+        self.rules.discovery.as_deref()
     }
 
     /// What was counted.

@@ -3,6 +3,7 @@
 //! Run by the fuzz targets in `tests/fuzz`, and by `tests/oracles.rs` on their seeds. Bytes that are no case are none of
 //! its business: an oracle never fails on the form of its input.
 
+mod credentials;
 mod handshake;
 mod http1;
 mod packets;
@@ -10,6 +11,7 @@ mod pipeline;
 mod reassembly;
 mod walk;
 
+pub use credentials::check as credentials;
 pub use handshake::check as handshake;
 pub use http1::check as http1;
 pub use pipeline::check as pipeline;
@@ -20,10 +22,11 @@ pub use walk::check as walk;
 pub type Oracle = (&'static str, fn(&[u8]));
 
 /// Every oracle.
-pub const ORACLES: [Oracle; 5] = [
+pub const ORACLES: [Oracle; 6] = [
     ("walk", walk),
     ("reassembly", reassembly),
     ("handshake", handshake),
     ("http1", http1),
+    ("credentials", credentials),
     ("pipeline", pipeline),
 ];

@@ -68,6 +68,22 @@ fn no_secret_is_shown() {
                 "Authorization: AWS4-HMAC-SHA256 Credential=AKIA{CANARY}/20260101/eu-1/s3/aws4_request, \
                  SignedHeaders=host, Signature={CANARY}"
             ),
+            format!("Authorization: Hawk id=\"{CANARY}\", nonce=\"{CANARY}\", mac=\"{CANARY}\""),
+            format!(
+                "Authorization: OAuth oauth_consumer_key=\"{CANARY}\", oauth_nonce=\"{CANARY}\", \
+                 oauth_signature_method=\"PLAINTEXT\", oauth_signature=\"{CANARY}%26{CANARY}\""
+            ),
+            format!("Authorization: SharedKey {CANARY}:{CANARY}"),
+            format!("Authorization: Signature keyId=\"{CANARY}\",signature=\"{CANARY}\""),
+            format!("Authorization: Token token=\"{CANARY}a\""),
+            format!("Authorization: ApiKey {user}"),
+            format!("Sec-WebSocket-Protocol: bearer, {CANARY}b"),
+            format!("Signature-Input: sig1=(\"@method\");keyid=\"{CANARY}\""),
+            format!("X-Forwarded-Client-Cert: Hash={CANARY};URI=spiffe://{CANARY}/a"),
+            format!("X-Key: {CANARY}c"),
+            format!("X-Signature: {CANARY}d"),
+            format!("DPoP: {jwt}"),
+            format!("X-Vault-Token: {CANARY}e"),
             format!("Cookie: theme=dark; session={CANARY}7; other={CANARY}"),
             format!("Proxy-Authorization: Basic {user}"),
             format!("X-Amz-Security-Token: {CANARY}8"),
@@ -86,6 +102,8 @@ fn no_secret_is_shown() {
             "key",
             "token",
             "X-Amz-Signature",
+            "oauth_consumer_key",
+            "skn",
             "sig",
         ] {
             // With "full", a record keeps the values of what is no credential.

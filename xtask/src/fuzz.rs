@@ -11,7 +11,14 @@ use crate::toolchain;
 /// The cargo-fuzz that was tried.
 const VERSION: &str = "0.13.1";
 /// Every target.
-const TARGETS: [&str; 5] = ["walk", "reassembly", "handshake", "http1", "pipeline"];
+const TARGETS: [&str; 6] = [
+    "walk",
+    "reassembly",
+    "handshake",
+    "http1",
+    "credentials",
+    "pipeline",
+];
 
 /// Runs targets for so many seconds each; without names, every one.
 ///

@@ -384,6 +384,39 @@ pub enum Keys {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Find out from captures where each API's keys travel, and print what to configure
+    Discover(Discover),
+}
+
+/// `observer keys discover`.
+#[derive(Debug, Args)]
+pub struct Discover {
+    /// Capture files, read one after the other as one capture; /dev/stdin: what tcpdump -w - writes
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// Configuration file [default: /etc/observer/observer.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The most places that are listed of an API
+    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
+    pub top: usize,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: DiscoverFormat,
+}
+
+/// How `observer keys discover` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DiscoverFormat {
+    /// For people, and what to configure after it
+    #[default]
+    Table,
+    /// For programs
+    Json,
+    /// For spreadsheets (RFC 4180)
+    Csv,
+    /// Only what to configure
+    Toml,
 }
 
 /// `observer config`.

@@ -5,10 +5,15 @@
 
 mod authorization;
 mod candidates;
+mod certificate;
 mod jwt;
+mod parameters;
 mod path;
+mod places;
+mod proof;
 mod rules;
 mod signature;
+mod signed;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -24,6 +29,7 @@ use std::borrow::Cow;
 
 use crate::http::RequestHead;
 use authorization::AuthorizationRule;
+use places::PROTOCOL_MARKS;
 use rules::{FieldRole, FieldTable, QueryKind, Source};
 
 /// Kind of credential, with the name it has in records.
@@ -45,11 +51,44 @@ pub enum Scheme {
     Cookie,
     /// An `Authorization` scheme that is not known here.
     Other,
+    /// Digest (RFC 7616): identity is the user.
+    Digest,
+    /// Hawk: identity is the id of its credentials.
+    Hawk,
+    /// OAuth 1 (RFC 5849): identity is the consumer key.
+    OAuth1,
+    /// HTTP Message Signatures (RFC 9421), and draft-cavage-http-signatures before them: identity is the key's id.
+    HttpSignature,
+    /// Azure's Shared Key and shared access signatures: identity is the account, or the policy.
+    SharedKey,
+    /// Google Cloud Storage's signatures: identity is the access id or the service account.
+    GoogleSignature,
+    /// Any other id beside a signature by a shared secret: identity is that id.
+    Hmac,
+    /// The key that proves possession of a token (RFC 9449): identity is its thumbprint.
+    Dpop,
+    /// A client certificate, as a trusted proxy tells of it: identity is a name in it, or its SHA-256.
+    Mtls,
 }
 
 impl Scheme {
     /// Those whose identity travels in the clear, so that a registry can name it.
-    pub const IN_THE_CLEAR: [Self; 4] = [Self::Jwt, Self::Basic, Self::AwsSigV4, Self::Gateway];
+    pub const IN_THE_CLEAR: [Self; 14] = [
+        Self::Jwt,
+        Self::Basic,
+        Self::AwsSigV4,
+        Self::Gateway,
+        Self::ApiKey,
+        Self::Digest,
+        Self::Hawk,
+        Self::OAuth1,
+        Self::HttpSignature,
+        Self::SharedKey,
+        Self::GoogleSignature,
+        Self::Hmac,
+        Self::Dpop,
+        Self::Mtls,
+    ];
 
     /// The name in records and registries.
     pub const fn name(self) -> &'static str {
@@ -62,8 +101,26 @@ impl Scheme {
             Self::Gateway => "gateway",
             Self::Cookie => "cookie",
             Self::Other => "other",
+            Self::Digest => "digest",
+            Self::Hawk => "hawk",
+            Self::OAuth1 => "oauth1",
+            Self::HttpSignature => "http-signature",
+            Self::SharedKey => "shared-key",
+            Self::GoogleSignature => "google-signature",
+            Self::Hmac => "hmac",
+            Self::Dpop => "dpop",
+            Self::Mtls => "mtls",
         }
     }
+}
+
+/// Whose word a request's peer is taken for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// A gateway: on who calls.
+    pub gateway: bool,
+    /// A trusted proxy: on the client's certificate.
+    pub proxy: bool,
 }
 
 /// Every place where a credential is looked for, in order.
@@ -71,6 +128,7 @@ impl Scheme {
 pub struct Extractor {
     fields: FieldTable,
     authorization: Vec<AuthorizationRule>,
+    bare_authorization: Option<Source>,
     other_authorization: Option<Source>,
     query: Vec<(Box<str>, QueryKind, Source)>,
     cookies: Vec<(Box<str>, Source)>,
@@ -84,10 +142,12 @@ impl Extractor {
         rules::extractor(configured, usual)
     }
 
-    /// Candidates of one request, first choice first. `gateway`: the peer's word on who calls is believed.
-    pub fn candidates<'a>(&'a self, head: &RequestHead<'a>, gateway: bool) -> Candidates<'a> {
+    /// Candidates of one request, first choice first. `trust`: what of the peer's word is believed.
+    pub fn candidates<'a>(&'a self, head: &RequestHead<'a>, trust: Trust) -> Candidates<'a> {
         let mut found = Candidates::default();
         let mut anonymous = false;
+        let mut signed = false;
+        let mut key_id = None;
         for field in head.fields {
             let Some(role) = self.fields.role(field.name) else {
                 continue;
@@ -105,12 +165,46 @@ impl Extractor {
                 ),
                 FieldRole::Authorization => self.authorization(value, &mut found),
                 FieldRole::Cookie => self.cookies(value, &mut found),
-                FieldRole::Gateway(source) if gateway => {
+                FieldRole::SignatureInput(source) => {
+                    for id in signed::key_ids(value) {
+                        found.id(source, Scheme::HttpSignature, id);
+                    }
+                }
+                // A signature of RFC 9421 names nobody; its input does.
+                FieldRole::Signature(source) => {
+                    if let Some(id) = parameters::parameter(value, "keyId") {
+                        found.id(source, Scheme::HttpSignature, id);
+                    }
+                }
+                FieldRole::Proof(source) => {
+                    if let Some(key) = proof::thumbprint(value) {
+                        found.named(source, Scheme::Dpop, key);
+                    }
+                }
+                FieldRole::Protocols(source) => self.protocols(source, value, &mut found),
+                FieldRole::KeyId(source) => key_id = key_id.or(Some((source, value))),
+                FieldRole::Signed => signed = true,
+                FieldRole::Certificate(source, form) if trust.proxy => {
+                    for name in certificate::names(*form, value).into_iter().flatten() {
+                        found.id(source, Scheme::Mtls, bytes(name));
+                    }
+                }
+                FieldRole::Certificate(..) => {}
+                FieldRole::Gateway(source) if trust.gateway => {
                     found.identity(source, Scheme::Gateway, value)
                 }
-                FieldRole::Anonymous if gateway => anonymous |= value.eq_ignore_ascii_case(b"true"),
+                FieldRole::Anonymous if trust.gateway => {
+                    anonymous |= value.eq_ignore_ascii_case(b"true")
+                }
                 FieldRole::Gateway(_) | FieldRole::Anonymous => found.claimed = true,
             }
+        }
+        match key_id {
+            Some((source, id)) if signed => found.identity(source, Scheme::Hmac, id),
+            Some((source, key)) => {
+                found.token(source, Scheme::ApiKey, Secret::Borrowed(key), &self.claims)
+            }
+            None => {}
         }
         if anonymous {
             // Kong and APISIX name a stand-in consumer for callers without a credential.
@@ -146,7 +240,13 @@ impl Extractor {
             let value = decoded(value.as_bytes(), true);
             match kind {
                 QueryKind::Key(scheme) => found.token(source, scheme, value, &self.claims),
-                QueryKind::Aws => authorization::aws_credential(source, value.bytes(), found),
+                QueryKind::Id(scheme) => match value {
+                    Secret::Borrowed(id) => found.id(source, scheme, Cow::Borrowed(id)),
+                    Secret::Owned(id) => found.id(source, scheme, Cow::Owned(id.to_vec())),
+                },
+                QueryKind::Scoped(scheme) => {
+                    authorization::scoped_credential(source, scheme, value.bytes(), found)
+                }
             }
         }
     }
@@ -173,6 +273,26 @@ impl Extractor {
         self.paths
             .iter()
             .filter_map(move |(pattern, _)| pattern.find(path))
+    }
+
+    /// A browser cannot set `Authorization` on a WebSocket, so a token travels as a protocol after one that says so, or behind
+    /// Kubernetes' prefix (kubernetes/kubernetes#47740).
+    fn protocols<'a>(&'a self, source: &'a Source, value: &'a [u8], found: &mut Candidates<'a>) {
+        const PREFIX: &[u8] = b"base64url.bearer.authorization.k8s.io.";
+        let mut marked = false;
+        for protocol in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            let token = match protocol.strip_prefix(PREFIX) {
+                Some(token) => Some(token),
+                None => marked.then_some(protocol),
+            };
+            if let Some(token) = token {
+                let token = Secret::Borrowed(token);
+                return found.token(source, Scheme::Bearer, token, &self.claims);
+            }
+            marked = PROTOCOL_MARKS
+                .iter()
+                .any(|mark| protocol.eq_ignore_ascii_case(mark.as_bytes()));
+        }
     }
 
     fn cookies<'a>(&'a self, value: &'a [u8], found: &mut Candidates<'a>) {
@@ -202,5 +322,12 @@ impl Extractor {
                 );
             }
         }
+    }
+}
+
+fn bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
 }

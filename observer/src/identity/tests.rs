@@ -25,6 +25,8 @@ fn registry() -> Registry {
             {{ id = "k-5", scheme = "gateway", subject = "acme" }},
             {{ id = "k-6", fp = "{}" }},
             {{ id = "k-7", fp = "{adopted}" }},
+            {{ id = "k-8", scheme = "hawk", subject = "dh37fgj492je" }},
+            {{ id = "k-9", scheme = "mtls", subject = "spiffe://cluster/ns/x/sa/y" }},
         ]
         "#,
         fp("sk_live_1"),
@@ -130,6 +132,11 @@ fn every_scheme_finds_its_registered_key() {
             "k-4",
         ),
         ("/", &basic("api:key-mailgun"), "k-6"),
+        (
+            "/",
+            "Hawk id=\"dh37fgj492je\", ts=\"1353832234\", nonce=\"j4h3g2\", mac=\"6R4rV5iE+NPoym+WwjeHzjAGXUtLNIxmo1vpMofpLAE=\"",
+            "k-8",
+        ),
     ] {
         assert_eq!(
             plain(target, &[("Authorization", value)]).key.as_deref(),
@@ -224,6 +231,24 @@ fn a_gateway_names_the_consumer_only_from_its_network() {
 }
 
 #[test]
+fn a_certificate_names_the_consumer_only_from_a_proxy_that_read_it() {
+    let fields = [("X-Forwarded-Client-Cert", "URI=spiffe://cluster/ns/x/sa/y")];
+    let key = |peer, proxied| {
+        let attribution = attribute(trusting(), "/", &fields, peer, proxied);
+        attribution.key.as_deref().map(str::to_owned)
+    };
+    assert_eq!(key("10.0.0.1:1", None).as_deref(), Some("k-9"));
+    assert_eq!(key("192.0.2.1:1", None), None);
+    assert_eq!(key("127.0.0.1:1", None), None);
+    // It only passed on what its source had sent.
+    assert_eq!(key("10.0.0.1:1", Some("192.0.2.1:1")), None);
+    assert_eq!(
+        key("10.0.0.1:1", Some("10.0.0.7:1")).as_deref(),
+        Some("k-9")
+    );
+}
+
+#[test]
 fn the_client_is_the_peer_unless_a_trusted_proxy_says_otherwise() {
     let fields = [
         ("X-Forwarded-For", "198.51.100.9, 192.0.2.7"),
@@ -300,6 +325,15 @@ fn nothing_that_is_kept_or_printed_holds_a_secret() {
         &[("Authorization", "Bearer canary_bearer")],
         &[("Authorization", "canary_bare")],
         &[("Authorization", "Weird canary_other")],
+        &[(
+            "Authorization",
+            "Digest username=\"canary_user\", response=\"canary_response\"",
+        )],
+        &[("Authorization", "Hawk id=\"canary_id\", mac=\"canary_mac\"")],
+        &[("Authorization", "SharedKey canary_account:canary_signature")],
+        &[("Sec-WebSocket-Protocol", "bearer, canary_protocol")],
+        &[("Signature-Input", "sig1=();keyid=\"canary_key\"")],
+        &[("X-Key", "canary_id"), ("X-Signature", "canary_signature")],
         &[("Cookie", "session=canary_cookie")],
         &[],
     ] {

@@ -10,6 +10,7 @@ use observer_ebpf::track::ORIGIN;
 use super::{Host, Rules};
 use crate::flow::{Reader, Seen};
 use crate::http::{self, Exchange, Moment, RequestHead, Side, Sink, Start, Uncertain, Version};
+use crate::identity::discovery::Sightings;
 use crate::identity::traits::{Traits, sign};
 use crate::identity::{Attribution, Consumer, TargetPrivacy};
 use crate::route::Standing;
@@ -62,6 +63,9 @@ pub struct Asked {
     target: Option<Box<str>>,
     version: Version,
     attribution: Attribution,
+    /// What stands at every place of it, while places are looked for.
+    #[serde(skip)]
+    seen: Option<Box<Sightings>>,
 }
 
 /// Bytes of a Host field that are kept.
@@ -410,6 +414,7 @@ impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
             settings,
             names,
             clock,
+            discovery,
             ..
         } = &mut *self.rules;
         let now = (at.time.saturating_add_signed(*clock) / 1_000_000_000) as i64;
@@ -438,6 +443,9 @@ impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
             target,
             version: head.version,
             attribution,
+            seen: discovery
+                .as_ref()
+                .map(|discovery| Box::new(discovery.look(head))),
         })
     }
 
@@ -521,7 +529,15 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             target,
             version,
             attribution,
+            seen,
         } = *asked;
+        if let (Some(discovery), Some(seen), Some(status)) =
+            (&mut self.rules.discovery, seen, call.status)
+            && vantage != Vantage::Hop
+            && exchange.uncertain.is_none()
+        {
+            discovery.observe(&call.api, *seen, status);
+        }
         call.protocol = match version {
             Version::Http10 => "HTTP/1.0",
             Version::Http11 => "HTTP/1.1",

@@ -2,14 +2,18 @@
 //!
 //! Bias: a form that a known scheme does not have is still a credential; it is then known by its fingerprint.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
 use super::candidates::clear;
+use super::parameters::parameter;
 use super::rules::Source;
-use super::{Candidates, Extractor, Scheme, Secret, Value};
+use super::signed::id_of_pair;
+use super::{Candidates, Extractor, Scheme, Secret, decoded};
 
 /// Longer user and password pairs are not decoded.
 const BASIC_BYTES: usize = 4096;
@@ -27,26 +31,69 @@ pub enum Form {
     Bearer,
     /// RFC 7617.
     Basic,
-    /// AWS Signature Version 4.
-    Aws,
+    /// `Credential=ID/scope`, as AWS Signature Version 4 and Google's have it.
+    Scoped(Scheme),
     /// A key.
     Key,
+    /// An id and a key in base64, as Elasticsearch has it.
+    IdAndKey,
+    /// Parameters, one of which names who signs.
+    Named(Scheme, &'static str),
+    /// `id:signature`.
+    Pair(Scheme),
+    /// OAuth 1 (RFC 5849 section 3.5.1), or a token under the same name.
+    OAuth,
 }
 
-/// Scheme names (lower case) that are known without being configured.
-pub const USUAL: [(&str, Form); 12] = [
+/// Scheme names (lower case) that are known without being configured, by how usual they are.
+pub const USUAL: [(&str, Form); 32] = [
     ("bearer", Form::Bearer),
     ("basic", Form::Basic),
-    ("aws4-hmac-sha256", Form::Aws),
-    ("aws4-ecdsa-p256-sha256", Form::Aws),
+    ("aws4-hmac-sha256", Form::Scoped(Scheme::AwsSigV4)),
+    ("aws4-ecdsa-p256-sha256", Form::Scoped(Scheme::AwsSigV4)),
+    // RFC 9449 section 7.1
     ("dpop", Form::Bearer),
     ("token", Form::Key),
-    ("apikey", Form::Key),
+    ("apikey", Form::IdAndKey),
     ("api-key", Form::Key),
     ("key", Form::Key),
     ("geniekey", Form::Key),
     ("splunk", Form::Key),
     ("bot", Form::Key),
+    // Okta
+    ("ssws", Form::Key),
+    ("sso-key", Form::Key),
+    ("klaviyo-api-key", Form::Key),
+    ("zoho-oauthtoken", Form::Key),
+    // RFC 7616 section 3.4
+    ("digest", Form::Named(Scheme::Digest, "username")),
+    // github.com/mozilla/hawk, "Protocol Example"
+    ("hawk", Form::Named(Scheme::Hawk, "id")),
+    ("oauth", Form::OAuth),
+    // draft-cavage-http-signatures-12 section 3.1
+    ("signature", Form::Named(Scheme::HttpSignature, "keyId")),
+    // Kong's hmac-auth: the same with another name
+    ("hmac", Form::Named(Scheme::HttpSignature, "username")),
+    // "Authorize with Shared Key", Azure Storage
+    ("sharedkey", Form::Pair(Scheme::SharedKey)),
+    ("sharedkeylite", Form::Pair(Scheme::SharedKey)),
+    // "Generate SAS token", Azure Service Bus
+    (
+        "sharedaccesssignature",
+        Form::Named(Scheme::SharedKey, "skn"),
+    ),
+    // "HMAC keys" and "Signatures", Google Cloud Storage
+    ("goog1", Form::Pair(Scheme::GoogleSignature)),
+    ("goog4-hmac-sha256", Form::Scoped(Scheme::GoogleSignature)),
+    ("goog4-rsa-sha256", Form::Scoped(Scheme::GoogleSignature)),
+    // Amazon S3, "Signing and authenticating REST requests": Signature Version 2, still spoken by compatible stores
+    ("aws", Form::Pair(Scheme::Hmac)),
+    // Akamai EdgeGrid
+    ("eg1-hmac-sha256", Form::Named(Scheme::Hmac, "client_token")),
+    // Azure App Configuration, "Authorization header"
+    ("hmac-sha256", Form::Named(Scheme::Hmac, "Credential")),
+    ("x-api-key", Form::Key),
+    ("api-token", Form::Key),
 ];
 
 /// One scheme and what is done with it.
@@ -60,14 +107,22 @@ pub struct AuthorizationRule {
 impl Extractor {
     /// Candidates in the value of an `Authorization` field.
     pub(super) fn authorization<'a>(&'a self, value: &'a [u8], found: &mut Candidates<'a>) {
-        // Without a scheme: some APIs take the bare key.
-        let (scheme, credentials) = match memchr::memchr(b' ', value) {
-            Some(at) => (
-                value.get(..at).unwrap_or_default(),
-                value.get(at..).unwrap_or_default().trim_ascii(),
-            ),
-            None => (&b""[..], value),
+        let Some(at) = memchr::memchr(b' ', value) else {
+            // Some APIs take the key without a scheme.
+            if let Some(source) = &self.bare_authorization {
+                found.token(
+                    source,
+                    Scheme::ApiKey,
+                    Secret::Borrowed(value),
+                    &self.claims,
+                );
+            }
+            return;
         };
+        let (scheme, credentials) = (
+            value.get(..at).unwrap_or_default(),
+            value.get(at..).unwrap_or_default().trim_ascii(),
+        );
         let Some(rule) = self
             .authorization
             .iter()
@@ -83,54 +138,95 @@ impl Extractor {
             }
             return;
         };
+        let source = &rule.source;
         match rule.form {
             Form::Bearer => found.token(
-                &rule.source,
+                source,
                 Scheme::Bearer,
                 Secret::Borrowed(credentials),
                 &self.claims,
             ),
-            Form::Key => found.token(
-                &rule.source,
-                Scheme::ApiKey,
-                Secret::Borrowed(unquoted(credentials)),
-                &self.claims,
-            ),
-            Form::Basic => basic(&rule.source, credentials, found),
-            Form::Aws => match parameter(credentials, b"Credential") {
-                Some(credential) => aws_credential(&rule.source, credential, found),
-                None => found.secret(
-                    &rule.source,
-                    Scheme::AwsSigV4,
+            Form::Key => {
+                // `Token token="X"` (Rails, ActionController::HttpAuthentication::Token)
+                let key = match parameter(credentials, "token") {
+                    Some(Cow::Borrowed(key)) => Secret::Borrowed(key),
+                    Some(Cow::Owned(key)) => Secret::Owned(Zeroizing::new(key)),
+                    None => Secret::Borrowed(credentials),
+                };
+                found.token(source, Scheme::ApiKey, key, &self.claims);
+            }
+            Form::IdAndKey => id_and_key(source, credentials, found, &self.claims),
+            Form::Basic => basic(source, credentials, found),
+            Form::Scoped(scheme) => match parameter(credentials, "Credential") {
+                Some(credential) => scoped_credential(source, scheme, &credential, found),
+                None => found.secret(source, scheme, Secret::Borrowed(credentials)),
+            },
+            Form::Named(scheme, name) => {
+                let id = parameter(credentials, name);
+                named(source, scheme, id.as_deref(), credentials, found)
+            }
+            Form::Pair(scheme) => {
+                named(source, scheme, id_of_pair(credentials), credentials, found)
+            }
+            Form::OAuth => match parameter(credentials, "oauth_consumer_key") {
+                // RFC 5849 section 3.6: values are percent-encoded.
+                Some(id) => {
+                    let id = decoded(&id, false);
+                    named(source, Scheme::OAuth1, Some(id.bytes()), credentials, found)
+                }
+                None => found.token(
+                    source,
+                    Scheme::ApiKey,
                     Secret::Borrowed(credentials),
+                    &self.claims,
                 ),
             },
         }
     }
 }
 
-/// `token="X"` (Rails) or the value itself.
-fn unquoted(credentials: &[u8]) -> &[u8] {
-    match parameter(credentials, b"token") {
-        Some(token) => token
-            .strip_prefix(b"\"")
-            .and_then(|token| token.split(|byte| *byte == b'"').next())
-            .unwrap_or(token),
-        None => credentials,
+/// Who signs, or where that cannot be told, all that was sent.
+fn named<'a>(
+    source: &'a Source,
+    scheme: Scheme,
+    id: Option<&[u8]>,
+    credentials: &'a [u8],
+    found: &mut Candidates<'a>,
+) {
+    match id.and_then(clear) {
+        Some(id) => found.named(source, scheme, id.to_owned()),
+        None => found.secret(source, scheme, Secret::Borrowed(credentials)),
     }
 }
 
-/// The value of `name=value` in a list separated by commas.
-fn parameter<'a>(credentials: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let mut parameters = credentials
-        .split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii);
-    parameters.find_map(|parameter| parameter.strip_prefix(name)?.strip_prefix(b"="))
+/// An id and a key in base64 (Elasticsearch, "Token-based authentication services"): known by the whole, or by its id.
+fn id_and_key<'a>(
+    source: &'a Source,
+    credentials: &'a [u8],
+    found: &mut Candidates<'a>,
+    claims: &[Box<str>],
+) {
+    found.token(
+        source,
+        Scheme::ApiKey,
+        Secret::Borrowed(credentials),
+        claims,
+    );
+    let mut pair = Zeroizing::new(Vec::new());
+    if credentials.len() > BASIC_BYTES || BASE64.decode_vec(credentials, &mut pair).is_err() {
+        return;
+    }
+    // What happens to decode is no id: these are letters, digits and what stands between them.
+    let plain = |id: &&str| id.bytes().all(|byte| byte.is_ascii_graphic());
+    if let Some(id) = id_of_pair(&pair).and_then(clear).filter(plain) {
+        found.named(source, Scheme::ApiKey, id.to_owned());
+    }
 }
 
-/// `AKID/date/region/service/aws4_request`: the access key id is the identity.
-pub(super) fn aws_credential<'a>(
+/// `ID/date/region/service/aws4_request` (Amazon, "Create a signed AWS API request"), and Google's likeness of it.
+pub(super) fn scoped_credential<'a>(
     source: &'a Source,
+    scheme: Scheme,
     credential: &[u8],
     found: &mut Candidates<'a>,
 ) {
@@ -139,20 +235,10 @@ pub(super) fn aws_credential<'a>(
         .next()
         .unwrap_or_default();
     match clear(id) {
-        Some(id) if id.len() <= 128 => {
-            found.push(
-                source,
-                Scheme::AwsSigV4,
-                Value::Identity {
-                    issuer: "".into(),
-                    subject: id.to_owned().into(),
-                    expires: None,
-                },
-            );
-        }
+        Some(id) if id.len() <= 128 => found.named(source, scheme, id.to_owned()),
         _ => found.secret(
             source,
-            Scheme::AwsSigV4,
+            scheme,
             Secret::Owned(Zeroizing::new(credential.to_vec())),
         ),
     }
@@ -183,15 +269,7 @@ fn basic<'a>(source: &'a Source, credentials: &'a [u8], found: &mut Candidates<'
         found.secret(source, Scheme::Basic, secret(user));
     }
     if let Some(user) = clear(user) {
-        found.push(
-            source,
-            Scheme::Basic,
-            Value::Identity {
-                issuer: "".into(),
-                subject: user.to_owned().into(),
-                expires: None,
-            },
-        );
+        found.named(source, Scheme::Basic, user.to_owned());
     }
     if !user_is_key {
         found.secret(source, Scheme::Basic, secret(password));

@@ -134,17 +134,35 @@ impl<'a> Candidates<'a> {
     /// A clear identity; what cannot be one (too long, control characters, no UTF-8) is treated as a secret.
     pub(super) fn identity(&mut self, source: &'a Source, scheme: Scheme, subject: &'a [u8]) {
         match clear(subject) {
-            Some(subject) => self.push(
-                source,
-                scheme,
-                Value::Identity {
-                    issuer: "".into(),
-                    subject: subject.into(),
-                    expires: None,
-                },
-            ),
+            Some(subject) => self.named(source, scheme, subject),
             None => self.secret(source, scheme, Secret::Borrowed(subject)),
         }
+    }
+
+    /// The same of a value that may have been decoded.
+    pub(super) fn id(&mut self, source: &'a Source, scheme: Scheme, subject: Cow<'a, [u8]>) {
+        match subject {
+            Cow::Borrowed(subject) => self.identity(source, scheme, subject),
+            Cow::Owned(subject) => match clear(&subject) {
+                Some(subject) => self.named(source, scheme, subject.to_owned()),
+                None => self.secret(source, scheme, Secret::Owned(Zeroizing::new(subject))),
+            },
+        }
+    }
+
+    /// A clear identity that was checked to be one.
+    pub(super) fn named(
+        &mut self,
+        source: &'a Source,
+        scheme: Scheme,
+        subject: impl Into<Cow<'a, str>>,
+    ) {
+        let value = Value::Identity {
+            issuer: "".into(),
+            subject: subject.into(),
+            expires: None,
+        };
+        self.push(source, scheme, value);
     }
 
     pub(super) fn push(&mut self, source: &'a Source, scheme: Scheme, value: Value<'a>) {

@@ -5,7 +5,11 @@
 
 use std::sync::Arc;
 
-use super::authorization::{AuthorizationRule, Form, USUAL};
+use super::authorization::{self, AuthorizationRule, USUAL};
+use super::certificate::Form;
+use super::places::{
+    CERTIFICATE_FIELDS, CLAIMS, GATEWAY_FIELDS, KEY_FIELDS, KEY_ID_FIELDS, QUERY_PARAMETERS,
+};
 use super::{Extractor, PathPattern, Scheme};
 
 /// A configured place.
@@ -38,8 +42,10 @@ pub struct Source {
 pub enum QueryKind {
     /// A key or a token.
     Key(Scheme),
-    /// `X-Amz-Credential`.
-    Aws,
+    /// An id in the clear.
+    Id(Scheme),
+    /// An id with the scope of its signature.
+    Scoped(Scheme),
 }
 
 /// What a header field means for the attribution.
@@ -55,57 +61,39 @@ pub enum FieldRole {
     Authorization,
     /// `Cookie`
     Cookie,
+    /// `Signature-Input` (RFC 9421) names who signed.
+    SignatureInput(Source),
+    /// `Signature` as draft-cavage-http-signatures has it names who signed.
+    Signature(Source),
+    /// A DPoP proof (RFC 9449).
+    Proof(Source),
+    /// Protocols that a WebSocket's client offers, a token among them.
+    Protocols(Source),
+    /// Names who signed where a signature is there too; else a key.
+    KeyId(Source),
+    /// A signature by whom another field names.
+    Signed,
+    /// What a proxy says of the client's certificate.
+    Certificate(Source, Form),
 }
 
-/// Fields with a key as their value, by how usual they are.
-const KEY_FIELDS: [&str; 18] = [
-    "x-api-key",
-    "apikey",
-    "api-key",
-    "x-api-token",
-    "x-auth-token",
-    "x-access-token",
-    "x-auth-key",
-    "ocp-apim-subscription-key",
-    "x-functions-key",
-    "x-goog-api-key",
-    "x-rapidapi-key",
-    "private-token",
-    "job-token",
-    "dd-api-key",
-    "x-shopify-access-token",
-    "x-vault-token",
-    "x-algolia-api-key",
-    "x-apikey",
-];
-
-/// The finer name first: a credential, then its consumer.
-const GATEWAY_FIELDS: [&str; 4] = [
-    "x-credential-identifier",
-    "x-consumer-username",
-    "x-consumer-custom-id",
-    "x-consumer-id",
-];
-
-const QUERY_PARAMETERS: [(&str, QueryKind); 9] = [
-    ("api_key", QueryKind::Key(Scheme::ApiKey)),
-    ("apikey", QueryKind::Key(Scheme::ApiKey)),
-    ("api-key", QueryKind::Key(Scheme::ApiKey)),
-    ("key", QueryKind::Key(Scheme::ApiKey)),
-    // RFC 6750 section 2.3
-    ("access_token", QueryKind::Key(Scheme::Bearer)),
-    ("token", QueryKind::Key(Scheme::ApiKey)),
-    ("auth", QueryKind::Key(Scheme::ApiKey)),
-    ("code", QueryKind::Key(Scheme::ApiKey)),
-    ("x-amz-credential", QueryKind::Aws),
-];
-
-/// Claims that name a client, then the one that names a user.
-const CLAIMS: [&str; 5] = ["client_id", "azp", "appid", "cid", "sub"];
-
-/// Field names to roles. By length first: most fields of a request are told apart by that alone.
+/// Field names to roles. By length and first letter: nearly every field of a request is told apart by these alone, so that
+/// more names cost the others nothing.
 #[derive(Clone, Debug, Default)]
-pub struct FieldTable(Vec<Vec<(Box<str>, FieldRole)>>);
+pub struct FieldTable(Vec<Fields>);
+
+/// Fields with names of one length.
+#[derive(Clone, Debug, Default)]
+struct Fields {
+    /// A bit for each first letter, by [`bit`].
+    first: u32,
+    named: Vec<(Box<str>, FieldRole)>,
+}
+
+/// The bit of a first letter, the same for both cases.
+fn bit(name: &str) -> u32 {
+    name.bytes().next().map_or(0, |first| 1 << (first & 31))
+}
 
 impl FieldTable {
     fn add(&mut self, name: &str, role: FieldRole) {
@@ -113,17 +101,22 @@ impl FieldTable {
             return;
         }
         if self.0.len() <= name.len() {
-            self.0.resize_with(name.len() + 1, Vec::new);
+            self.0.resize_with(name.len() + 1, Fields::default);
         }
-        if let Some(bucket) = self.0.get_mut(name.len()) {
-            bucket.push((name.to_ascii_lowercase().into(), role));
+        if let Some(fields) = self.0.get_mut(name.len()) {
+            fields.first |= bit(name);
+            fields.named.push((name.to_ascii_lowercase().into(), role));
         }
     }
 
     /// The role of a field, if it has one.
     pub fn role(&self, name: &str) -> Option<&FieldRole> {
-        self.0
-            .get(name.len())?
+        let fields = self.0.get(name.len())?;
+        if fields.first & bit(name) == 0 {
+            return None;
+        }
+        fields
+            .named
             .iter()
             .find(|(known, _)| known.eq_ignore_ascii_case(name))
             .map(|(_, role)| role)
@@ -193,6 +186,7 @@ pub(super) fn extractor(configured: &[CredentialRule], usual: bool) -> Extractor
             add_scheme(&mut authorization, scheme, &mut ranks);
         }
     }
+    let bare_authorization = any_scheme.then(|| ranks.source("authorization".to_owned()));
     let other_authorization = any_scheme.then(|| ranks.source("authorization:other".to_owned()));
     if usual {
         for (name, kind) in QUERY_PARAMETERS {
@@ -203,6 +197,19 @@ pub(super) fn extractor(configured: &[CredentialRule], usual: bool) -> Extractor
                 query.push((name.into(), kind, ranks.source(format!("query:{name}"))));
             }
         }
+    }
+    if usual {
+        let mut add = |name: &str, role: fn(Source) -> FieldRole| {
+            fields.add(name, role(ranks.source(format!("header:{name}"))));
+        };
+        add("signature-input", FieldRole::SignatureInput);
+        add("signature", FieldRole::Signature);
+        add("dpop", FieldRole::Proof);
+        add("sec-websocket-protocol", FieldRole::Protocols);
+        for name in KEY_ID_FIELDS {
+            add(name, FieldRole::KeyId);
+        }
+        fields.add("x-signature", FieldRole::Signed);
     }
     if any_scheme || !authorization.is_empty() {
         fields.add("authorization", FieldRole::Authorization);
@@ -218,6 +225,10 @@ pub(super) fn extractor(configured: &[CredentialRule], usual: bool) -> Extractor
         );
     }
     fields.add("x-anonymous-consumer", FieldRole::Anonymous);
+    for (name, form) in CERTIFICATE_FIELDS {
+        let source = ranks.source(format!("header:{name}"));
+        fields.add(name, FieldRole::Certificate(source, form));
+    }
     for claim in CLAIMS {
         if !claims.iter().any(|known| **known == *claim) {
             claims.push(claim.into());
@@ -226,6 +237,7 @@ pub(super) fn extractor(configured: &[CredentialRule], usual: bool) -> Extractor
     Extractor {
         fields,
         authorization,
+        bare_authorization,
         other_authorization,
         query,
         cookies,
@@ -245,7 +257,7 @@ fn add_scheme(rules: &mut Vec<AuthorizationRule>, scheme: &str, ranks: &mut Rank
     let form = USUAL
         .iter()
         .find(|(known, _)| *known == scheme)
-        .map_or(Form::Key, |(_, form)| *form);
+        .map_or(authorization::Form::Key, |(_, form)| *form);
     let source = ranks.source(format!("authorization:{scheme}"));
     rules.push(AuthorizationRule {
         scheme: scheme.into(),

@@ -1,4 +1,5 @@
 mod hostile;
+mod schemes;
 
 use super::*;
 use crate::http::Version;
@@ -26,7 +27,13 @@ fn found_by(
         version: Version::Http11,
         fields: &fields,
     };
-    let candidates = extractor.candidates(&head, gateway);
+    let candidates = extractor.candidates(
+        &head,
+        Trust {
+            gateway,
+            proxy: gateway,
+        },
+    );
     let text = |candidate: &Candidate<'_>| {
         let value = match &candidate.value {
             Value::Secret(secret) => String::from_utf8_lossy(secret.bytes()).into_owned(),
@@ -96,14 +103,14 @@ fn authorization_is_read_scheme_by_scheme() {
             "Token token=\"secret\", nonce=\"1\"",
             "api-key authorization:token secret",
         ),
-        ("ApiKey aWQ6a2V5", "api-key authorization:apikey aWQ6a2V5"),
+        ("ApiKey a2V5", "api-key authorization:apikey a2V5"),
         (
             "GenieKey eb243592",
             "api-key authorization:geniekey eb243592",
         ),
         ("Splunk B5A79AAD", "api-key authorization:splunk B5A79AAD"),
         ("Negotiate YIIJ", "other authorization:other YIIJ"),
-        ("sk_live_bare", "other authorization:other sk_live_bare"),
+        ("sk_live_bare", "api-key authorization sk_live_bare"),
         ("Basic !!!", "basic authorization:basic !!!"),
     ] {
         assert_eq!(

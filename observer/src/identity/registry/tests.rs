@@ -146,7 +146,7 @@ fn every_mistake_is_told_with_its_line() {
         (key("state = \"actve\""), "a.toml: line 7: unknown value `actve` (did you mean `active`?)"),
         (key(""), "a.toml: line 6: key `key` needs either `fp`, or `scheme` and `subject`"),
         (key("scheme = \"basic\"\nsubject = \"a\"\nissuer = \"b\""), "a.toml: line 6: key `key` needs either"),
-        (key("scheme = \"digest\"\nsubject = \"a\""), "a.toml: line 7: `scheme` of a subject is one of jwt, basic, aws-sigv4, gateway"),
+        (key("scheme = \"bearer\"\nsubject = \"a\""), "a.toml: line 7: `scheme` of a subject is one of jwt, basic, aws-sigv4, gateway, api-key, digest, hawk, oauth1, http-signature, shared-key, google-signature, hmac, dpop, mtls"),
         (key("fp = \"k1_4QX7M2ZC5T6JH3WA\"\nvalid_from = 2026-01-02\nexpires = 2026-01-01"), "a.toml: line 6: key `key` expires (2026-01-01T00:00:00Z) before"),
         (key("fp = \"k1_4QX7M2ZC5T6JH3WA\"\nexpires = 2026-01-01T00:00:00"), "a.toml: line 8: 2026-01-01T00:00:00 is no moment"),
         (key("networks = [\"x\"]"), "a.toml: line 7: `x` is no network"),

@@ -24,7 +24,7 @@ fn what_does_not_fit_is_counted_and_the_first_choices_stay() {
         fields: &fields,
     };
     let extractor = Extractor::new(&[], true);
-    let candidates = extractor.candidates(&head, false);
+    let candidates = extractor.candidates(&head, Trust::default());
     assert_eq!(candidates.left_out, 21 - candidates::MOST);
     assert_eq!(candidates.iter().count(), candidates::MOST);
     assert_eq!(
@@ -52,7 +52,7 @@ fn debug_prints_no_value() {
         fields: &fields,
     };
     let extractor = Extractor::new(&[], true);
-    let candidates = extractor.candidates(&head, false);
+    let candidates = extractor.candidates(&head, Trust::default());
     assert_eq!(candidates.iter().count(), 4);
     let values: Vec<_> = candidates
         .iter()
@@ -63,17 +63,45 @@ fn debug_prints_no_value() {
 
 proptest! {
     #[test]
-    fn any_head_is_read(target: String, fields in prop::collection::vec(("[!-~]{0,20}|authorization|cookie|x-api-key", prop::collection::vec(any::<u8>(), 0..80)), 0..12), gateway: bool) {
+    fn any_head_is_read(target: String, fields in prop::collection::vec(("[!-~]{0,20}|authorization|cookie|x-api-key|dpop|signature|signature-input|x-key|x-signature|client-cert|x-forwarded-client-cert|x-ssl-client-s-dn|sec-websocket-protocol", prop::collection::vec(any::<u8>(), 0..80)), 0..12), gateway: bool) {
         let rules = [CredentialRule::Cookie("a".into()), CredentialRule::Path(PathPattern::parse("/{id}/{key}").unwrap())];
         let fields: Vec<_> = fields.iter().map(|(name, value)| Header { name, value }).collect();
         let head = RequestHead { method: "GET", target: &target, version: Version::Http11, fields: &fields };
         let extractor = Extractor::new(&rules, true);
-        prop_assert!(extractor.candidates(&head, gateway).iter().count() <= candidates::MOST);
+        let trust = Trust { gateway, proxy: gateway };
+        prop_assert!(extractor.candidates(&head, trust).iter().count() <= candidates::MOST);
     }
 
     #[test]
     fn any_scheme_and_credentials_are_read(scheme in "Bearer|Basic|AWS4-HMAC-SHA256|Token|DPoP|[a-z]{0,8}", credentials in "[ -~]{0,80}|eyJ[A-Za-z0-9_.-]{0,80}") {
         found("/", &[("Authorization", &format!("{scheme} {credentials}"))]);
+    }
+
+    #[test]
+    fn any_parameters_are_read(
+        scheme in "Digest|Hawk|OAuth|Signature|hmac|SharedKey|SharedAccessSignature|GOOG1|GOOG4-HMAC-SHA256|AWS|ApiKey|EG1-HMAC-SHA256",
+        list in prop::collection::vec("(username|id|keyId|oauth_consumer_key|Credential|nc|mac)[ ]{0,1}=[\"\\\\]{0,2}[ -~]{0,9}[\";,:]{0,2}", 0..6),
+        more in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let value = [format!("{scheme} {}", list.join(",")).as_bytes(), &more].concat();
+        let fields = [Header { name: "authorization", value: &value }];
+        let head = RequestHead { method: "GET", target: "/", version: Version::Http11, fields: &fields };
+        let extractor = Extractor::new(&[], true);
+        prop_assert!(extractor.candidates(&head, Trust::default()).iter().count() <= candidates::MOST);
+        signature(&head);
+    }
+
+    #[test]
+    fn any_fields_of_signatures_and_certificates_are_read(
+        name in "signature|signature-input|dpop|client-cert|x-forwarded-client-cert|x-ssl-client-s-dn",
+        value in "[ -~]{0,80}|(sig1=\\(\"@method\"\\);keyid=\"[ -~]{0,9}\",?){0,9}|eyJ[A-Za-z0-9_.-]{0,80}|(Hash|URI|Subject)=\"[ -~]{0,20}[;,]{0,2}|:MI[A-Za-z0-9+/=]{0,40}:?",
+    ) {
+        let fields = [Header { name: &name, value: value.as_bytes() }];
+        let head = RequestHead { method: "GET", target: "/", version: Version::Http11, fields: &fields };
+        let extractor = Extractor::new(&[], true);
+        let trust = Trust { gateway: true, proxy: true };
+        prop_assert!(extractor.candidates(&head, trust).iter().count() <= candidates::MOST);
+        signature(&head);
     }
 
     #[test]

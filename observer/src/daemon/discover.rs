@@ -1,0 +1,182 @@
+//! `observer keys discover`: where keys travel, from captures, through the same pipeline as a replay.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::cli::{self, DiscoverFormat, Format};
+use super::config::random;
+use super::failure::Failure;
+use super::host::CaptureHost;
+use super::report::{Cell, Report};
+use super::rules;
+use crate::capture_file::{self, Tracking};
+use crate::identity::discovery::Ranked;
+use crate::identity::{Discovery, Fingerprinter, Pepper};
+use crate::pipeline::Pipeline;
+use crate::usage::Call;
+
+/// How often time passes for the pipeline: nanoseconds of capture time.
+const TICK: u64 = 1_000_000_000;
+
+/// What the captures were.
+#[derive(Default)]
+struct Seen {
+    first: Option<u64>,
+    last: u64,
+    exchanges: u64,
+    certain: u64,
+}
+
+impl Seen {
+    fn call(&mut self, call: &Call) {
+        self.exchanges += 1;
+        self.certain += u64::from(call.is_certain());
+    }
+}
+
+/// Looks for places in captures and prints them.
+///
+/// # Errors
+/// When a capture cannot be read, or standard output not be written.
+pub fn discover(arguments: &cli::Discover) -> Result<(), Failure> {
+    let config = rules::load_config(arguments.config.as_deref())?;
+    let mut bytes = random().map_err(|error| Failure::input("random bytes", error))?;
+    // Of this run alone: no hash of it says anything about a key afterwards.
+    let hasher = Fingerprinter::new(&Pepper::new(&mut bytes));
+    let mut pipeline = rules::pipeline(&config, hasher.clone(), Vec::new(), false)?;
+    pipeline.discover(Discovery::new(hasher));
+    let seen = read(&arguments.captures, &mut pipeline)?;
+    let Some(discovery) = pipeline.discovery() else {
+        return Ok(());
+    };
+    let ranked = discovery.ranked();
+    let mut notes = Vec::new();
+    if discovery.left_out() > 0 {
+        notes.push(format!(
+            "{} requests or places were left out: too many APIs, or names at one",
+            discovery.left_out()
+        ));
+    }
+    let report = Report {
+        from: seen.first.unwrap_or(0) / TICK,
+        to: seen.last / TICK,
+        completeness: seen.certain as f64 / seen.exchanges.max(1) as f64,
+        notes,
+        columns: COLUMNS.to_vec(),
+        rows: rows(&ranked, arguments.top),
+        nothing: "no place was seen in ten requests of an API",
+    };
+    match arguments.format {
+        DiscoverFormat::Table => {
+            report.print(Format::Table)?;
+            super::print(&format!("\n{}", stanzas(&ranked)))
+        }
+        DiscoverFormat::Json => report.print(Format::Json),
+        DiscoverFormat::Csv => report.print(Format::Csv),
+        DiscoverFormat::Toml => super::print(&stanzas(&ranked)),
+    }
+}
+
+fn read(captures: &[PathBuf], pipeline: &mut Pipeline) -> Result<Seen, Failure> {
+    let mut tracking = Tracking::default();
+    let mut host = CaptureHost::default();
+    let mut seen = Seen::default();
+    let mut tick = 0;
+    for path in captures {
+        let read = capture_file::read(path, |packet| {
+            host.name(packet.interface);
+            seen.first = Some(
+                seen.first
+                    .map_or(packet.time, |first| first.min(packet.time)),
+            );
+            seen.last = seen.last.max(packet.time);
+            if packet.time >= tick {
+                tick = packet.time.saturating_add(TICK);
+                pipeline.tick(packet.time, &mut host, &mut |call| seen.call(&call));
+            }
+            if let Some(segment) = tracking.packet(&packet) {
+                pipeline.segment(&segment, 0, &mut host, &mut |call| seen.call(&call));
+                for (flow, hint) in pipeline.take_hints() {
+                    tracking.hint(flow, hint);
+                }
+            }
+            pipeline.take_handshakes().for_each(drop);
+        });
+        read.map_err(|error| Failure::input(path.display(), error))?;
+    }
+    pipeline.finish(seen.last, &mut host, &mut |call| seen.call(&call));
+    Ok(seen)
+}
+
+const COLUMNS: [&str; 11] = [
+    "api",
+    "rank",
+    "location",
+    "score",
+    "requests",
+    "share",
+    "distinct",
+    "length",
+    "bits",
+    "refused_with",
+    "refused_without",
+];
+
+fn rows(ranked: &[(Arc<str>, Vec<Ranked>)], top: usize) -> Vec<Vec<Cell>> {
+    let row = |api: &Arc<str>, rank: u64, place: &Ranked| {
+        vec![
+            Cell::Text(api.to_string()),
+            Cell::Count(rank),
+            Cell::Text(place.location.clone()),
+            Cell::Number(place.score),
+            Cell::Count(place.requests),
+            Cell::Number(place.share),
+            Cell::Count(place.distinct as u64),
+            Cell::Count(place.length as u64),
+            Cell::Count(place.bits as u64),
+            Cell::Number(place.refused_with),
+            match place.refused_without {
+                Some(ratio) => Cell::Number(ratio),
+                None => Cell::Text("-".to_owned()),
+            },
+        ]
+    };
+    let places = |(api, places): &(Arc<str>, Vec<Ranked>)| {
+        let best = (1..).zip(places.iter().take(top));
+        best.map(|(rank, place)| row(api, rank, place))
+            .collect::<Vec<_>>()
+    };
+    ranked.iter().flat_map(places).collect()
+}
+
+/// What to configure: a stanza for the best place of each API, each place once.
+fn stanzas(ranked: &[(Arc<str>, Vec<Ranked>)]) -> String {
+    let mut text = String::new();
+    let mut written: Vec<&str> = Vec::new();
+    for (api, places) in ranked {
+        let api = api.escape_debug();
+        // Writing to a string does not fail.
+        let _ = match places.first().filter(|place| place.is_proposed()) {
+            None => writeln!(text, "# {api}: no place stands out"),
+            Some(place) if written.contains(&&*place.location) => {
+                writeln!(text, "# {api}: {} too", place.location)
+            }
+            Some(place) => {
+                written.push(&place.location);
+                let known = if place.known {
+                    " (is looked at without being configured)"
+                } else {
+                    ""
+                };
+                writeln!(
+                    text,
+                    "# {api}: score {:.2}{known}\n{}",
+                    place.score,
+                    place.stanza()
+                )
+            }
+        };
+    }
+    text
+}
