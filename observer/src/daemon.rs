@@ -2,6 +2,7 @@
 
 mod cli;
 pub mod config;
+mod consumers;
 mod doctor;
 mod failure;
 mod host;
@@ -9,6 +10,7 @@ mod incidents;
 mod keys;
 mod posture;
 mod reading;
+mod registry;
 mod reconcile;
 mod replay;
 mod report;
@@ -74,9 +76,12 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
                 "removed what was pinned\n"
             })?;
         }
-        Command::Keys {
-            command: cli::Keys::Fingerprint { config },
-        } => keys::fingerprint(config.as_deref())?,
+        Command::Consumers { command } => return consumers::consumers(&command),
+        Command::Keys { command } => match command {
+            cli::Keys::Fingerprint { config } => keys::fingerprint(config.as_deref())?,
+            cli::Keys::List(arguments) => consumers::keys(&arguments)?,
+            cli::Keys::Revoke(arguments) => consumers::revoke(&arguments)?,
+        },
         Command::Config {
             command: cli::Config::Check { config },
         } => rules::check(config.as_deref())?,

@@ -1,5 +1,12 @@
 //! The command line: its words, and nothing of what they do.
 
+mod consumers;
+
+pub use consumers::{
+    Add, Adopt, Consumers, ExportFormat, ForeignFormat, Import, KeyList, Lint, Listing, Owner,
+    Revoke,
+};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -45,6 +52,12 @@ pub enum Command {
         /// Configuration file [default: /etc/observer/observer.toml if it exists]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+    },
+    /// Work with the registry: who may call, with which keys, under which terms
+    Consumers {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: Consumers,
     },
     /// Work with API keys
     Keys {
@@ -369,6 +382,10 @@ pub enum Keys {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// List registered keys
+    List(KeyList),
+    /// Mark a key as revoked in the registry; what still accepts it becomes an incident
+    Revoke(Revoke),
 }
 
 /// `observer config`.
