@@ -2,6 +2,7 @@
 
 mod cli;
 pub mod config;
+mod consumers;
 mod discover;
 mod doctor;
 mod errors;
@@ -11,6 +12,7 @@ mod incidents;
 mod keys;
 mod posture;
 mod reading;
+mod registry;
 mod reconcile;
 mod records;
 mod replay;
@@ -79,12 +81,13 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
                 "removed what was pinned\n"
             })?;
         }
-        Command::Keys {
-            command: cli::Keys::Fingerprint { config },
-        } => keys::fingerprint(config.as_deref())?,
-        Command::Keys {
-            command: cli::Keys::Discover(arguments),
-        } => discover::discover(&arguments)?,
+        Command::Consumers { command } => return consumers::consumers(&command),
+        Command::Keys { command } => match command {
+            cli::Keys::Fingerprint { config } => keys::fingerprint(config.as_deref())?,
+            cli::Keys::List(arguments) => consumers::keys(&arguments)?,
+            cli::Keys::Revoke(arguments) => consumers::revoke(&arguments)?,
+            cli::Keys::Discover(arguments) => discover::discover(&arguments)?,
+        },
         Command::Config {
             command: cli::Config::Check { config },
         } => rules::check(config.as_deref())?,

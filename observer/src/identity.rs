@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod document;
 pub mod extract;
 pub mod fingerprint;
+pub mod foreign;
 pub mod registry;
 mod target;
 #[cfg(test)]
@@ -152,6 +153,10 @@ impl Attribution {
         traits.set(
             sign::EARLY,
             entry.valid_from.is_some_and(|begin| !passed(begin)),
+        );
+        traits.set(
+            sign::UNAGREED,
+            entry.agreed.is_some_and(|begin| !passed(begin)),
         );
         let foreign =
             !entry.networks.is_empty() && !client::within(&entry.networks, self.client.ip());

@@ -118,18 +118,19 @@ impl Awareness {
         };
         let end = if traits.has(sign::EXPIRED) {
             "expired"
-        } else {
+        } else if traits.has(sign::EARLY) {
             "not valid yet"
+        } else {
+            "its account has not accepted the terms of use at this time"
         };
+        let ended = sign::EXPIRED | sign::EARLY | sign::UNAGREED;
         let signs: [(bool, Rule, &dyn Fn() -> String); 4] = [
             (traits.has(sign::REVOKED), Rule::RevokedKeyAccepted, &|| {
                 format!("revoked or suspended, and answered with {status}")
             }),
-            (
-                traits.has(sign::EXPIRED) || traits.has(sign::EARLY),
-                Rule::ExpiredKeyAccepted,
-                &|| format!("{end}, and answered with {status}"),
-            ),
+            (traits.has(ended), Rule::ExpiredKeyAccepted, &|| {
+                format!("{end}, and answered with {status}")
+            }),
             (traits.has(sign::FOREIGN), Rule::NewNetwork, &from),
             (polluted, Rule::ParameterPollution, &|| {
                 "gave a parameter twice, which nobody does on this route".to_owned()

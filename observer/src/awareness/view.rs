@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::incident::Incident;
+use super::key::Key;
 use super::listeners::Listener;
 use super::place::{Access, Posture, Unexpected};
 use super::rules::{Rule, Severity};
@@ -81,6 +82,9 @@ pub struct KeyView {
     pub networks: usize,
     /// Requests since the first.
     pub requests: u64,
+    /// Share of them that succeeds, as it is learned: what was long ago counts less.
+    #[serde(default)]
+    pub success: f64,
 }
 
 impl Awareness {
@@ -192,9 +196,19 @@ impl Awareness {
                 last: key.last * 60,
                 networks: key.networks.accepted(),
                 requests: key.exchanges,
+                success: success(key),
             })
             .collect();
         keys.sort_by(|one, two| (&one.consumer, &one.key).cmp(&(&two.consumer, &two.key)));
         keys
     }
+}
+
+/// Share of a key's requests in none of the classes of errors.
+fn success(key: &Key) -> f64 {
+    let errors: f64 = Class::ALL
+        .iter()
+        .map(|class| key.verdicts.of(*class).learned().0)
+        .sum();
+    (1.0 - errors).clamp(0.0, 1.0)
 }

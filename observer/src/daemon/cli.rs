@@ -1,6 +1,12 @@
 //! The command line: its words, and nothing of what they do.
 
+mod consumers;
 mod reading;
+
+pub use consumers::{
+    Add, Adopt, Consumers, ExportFormat, ForeignFormat, Import, KeyList, Lint, Listing, Owner,
+    Revoke,
+};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -53,6 +59,12 @@ pub enum Command {
         /// Configuration file [default: /etc/observer/observer.toml if it exists]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+    },
+    /// Work with the registry: who may call, with which keys, under which terms
+    Consumers {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: Consumers,
     },
     /// Work with API keys
     Keys {
@@ -386,6 +398,10 @@ pub enum Keys {
     },
     /// Find out from captures where each API's keys travel, and print what to configure
     Discover(Discover),
+    /// List registered keys
+    List(KeyList),
+    /// Mark a key as revoked in the registry; what still accepts it becomes an incident
+    Revoke(Revoke),
 }
 
 /// `observer keys discover`.

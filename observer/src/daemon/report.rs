@@ -58,7 +58,7 @@ impl Report {
                 if let Value::Object(fields) = &mut answer {
                     fields.extend(more);
                 }
-                format!("{answer:#}\n")
+                printable(&format!("{answer:#}\n"))
             }
             Format::Csv => self.csv(),
         })
@@ -162,18 +162,48 @@ impl Cell {
     }
 }
 
-/// RFC 4180 section 2. A text that a spreadsheet would take for a formula is made one that it does not.
+/// RFC 4180 section 2. A text that a spreadsheet would take for a formula is made one that it does not, and what would steer
+/// a terminal is shown instead.
 pub fn csv(text: &str) -> Cow<'_, str> {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let quoted = text.contains(['"', ',', '\n', '\r']);
-    match (formula, quoted) {
-        (false, false) => Cow::Borrowed(text),
-        (true, false) => format!("'{text}").into(),
-        (_, true) => {
-            let mark = if formula { "'" } else { "" };
-            format!("\"{mark}{}\"", text.replace('"', "\"\"")).into()
+    if !formula && !text.contains(['"', ',']) && !text.contains(is_steering) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 1);
+    if formula {
+        safe.push('\'');
+    }
+    for c in text.chars() {
+        if is_steering(c) {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
         }
     }
+    if safe.contains(['"', ',']) {
+        safe = format!("\"{}\"", safe.replace('"', "\"\""));
+    }
+    safe.into()
+}
+
+/// Whether a character steers a terminal or turns the direction of what is beside it, instead of being shown.
+fn is_steering(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A JSON text in which nothing steers a terminal. What is left of control characters is those that JSON allows in strings
+/// (RFC 8259 section 7); line ends stand between values only.
+fn printable(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_steering(c) && c != '\n' {
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 /// A second since 1970 as RFC 3339.
@@ -182,4 +212,37 @@ pub fn time(second: u64) -> String {
         .ok()
         .and_then(|second| jiff::Timestamp::from_second(second).ok())
         .map_or_else(|| second.to_string(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a hostile name may hold reaches nobody's terminal or spreadsheet, in any format.
+    #[test]
+    fn what_steers_is_escaped_in_every_format() {
+        let hostile = "=cmd|'x'!A1\u{1b}[2J\u{9b}31m\u{202e}\r\n\"";
+        let report = Report {
+            from: 0,
+            to: 60,
+            completeness: 1.0,
+            notes: Vec::new(),
+            columns: vec!["name"],
+            rows: vec![vec![Cell::Text(hostile.to_owned())]],
+            nothing: "",
+        };
+        let json = printable(&format!("{:#}", report.json()));
+        for text in [
+            report.table(),
+            report.csv().replace("\r\n", "\n"),
+            json.clone(),
+        ] {
+            let steering = text.chars().find(|c| is_steering(*c) && *c != '\n');
+            assert_eq!(steering, None, "{text:?}");
+        }
+        assert!(report.csv().contains("\r\n\"'=cmd"));
+        // A program reads what was there.
+        let read: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["rows"][0]["name"], hostile);
+    }
 }

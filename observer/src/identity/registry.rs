@@ -3,13 +3,19 @@
 //! Invariant: an id or a fingerprint stands for one thing only. A document that breaks this is refused as a whole,
 //! with every name that is needed to mend it; the registry before it stays in force.
 
+mod draft;
+mod edit;
+mod lint;
 mod load;
 mod model;
 #[cfg(test)]
 mod tests;
 mod value;
 
-pub use load::{Place, RegistryError};
+pub use draft::{AccountDraft, AppDraft, Handle, KeyDraft};
+pub use edit::{Added, EditError, Editor};
+pub use lint::{Facts, Finding, LintRule, lint};
+pub use load::{Place, Places, RegistryError};
 pub use model::{Account, App, KeyState, Limit, Owner, Per, Plan, Price, Terms, Tier};
 pub use value::{Amount, Id, network};
 
@@ -32,8 +38,8 @@ pub struct KeyEntry {
     pub app: Arc<str>,
     /// Id of the key.
     pub key: Arc<str>,
-    /// How the key is known, when by fingerprint.
-    pub fingerprint: Option<Fingerprint>,
+    /// What it is known by.
+    pub handle: Handle,
     /// What an operator recognises it by; never the key.
     pub hint: Option<Box<str>>,
     /// Where in its life it is.
@@ -42,6 +48,9 @@ pub struct KeyEntry {
     pub valid_from: Option<Timestamp>,
     /// Not meant to be used from then on.
     pub expires: Option<Timestamp>,
+    /// Not to be used before, since its account had not accepted the terms of use that its plan asks for, or not yet;
+    /// [`Timestamp::MAX`] while it has not.
+    pub agreed: Option<Timestamp>,
     /// Networks that it is expected from; empty: any.
     pub networks: Box<[IpNet]>,
     /// Routes that it is meant for; empty: those of the plan.
@@ -56,7 +65,7 @@ pub struct Registry {
     plans: Vec<Plan>,
     keys: Vec<KeyEntry>,
     by_fingerprint: HashMap<Fingerprint, u32>,
-    by_identity: HashMap<ClearIdentity, u32>,
+    by_identity: HashMap<Arc<ClearIdentity>, u32>,
 }
 
 impl Registry {
@@ -64,6 +73,16 @@ impl Registry {
     pub fn parse<N: AsRef<str>, T: AsRef<str>>(
         documents: &[(N, T)],
     ) -> Result<Self, RegistryError> {
+        load::load(documents).map(|(registry, _)| registry)
+    }
+
+    /// As [`Self::parse`], with the places at which everything stands.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_with_places<N: AsRef<str>, T: AsRef<str>>(
+        documents: &[(N, T)],
+    ) -> Result<(Self, Places), RegistryError> {
         load::load(documents)
     }
 
@@ -107,6 +126,14 @@ impl Registry {
     pub fn keys(&self) -> &[KeyEntry] {
         &self.keys
     }
+
+    /// The key that this stands for.
+    pub fn by_handle(&self, handle: &Handle) -> Option<&KeyEntry> {
+        match handle {
+            Handle::Fingerprint(fingerprint) => self.by_fingerprint(fingerprint),
+            Handle::Identity(identity) => self.entry(*self.by_identity.get(identity)?),
+        }
+    }
 }
 
 impl fmt::Debug for Registry {
@@ -124,10 +151,13 @@ impl fmt::Debug for Registry {
 
 /// An identity that travels in the clear, as the registry keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ClearIdentity {
-    scheme: Scheme,
-    issuer: Box<str>,
-    subject: Box<str>,
+pub struct ClearIdentity {
+    /// How it travels, one of [`Scheme::IN_THE_CLEAR`].
+    pub scheme: Scheme,
+    /// A token's `iss`; empty for every other scheme, and where a token has none.
+    pub issuer: Box<str>,
+    /// The user, the claim, the access key id, or what a gateway says.
+    pub subject: Box<str>,
 }
 
 /// The same, borrowed from a request. Field by field it hashes like [`ClearIdentity`].
@@ -138,8 +168,8 @@ struct IdentityRef<'a> {
     subject: &'a str,
 }
 
-impl Equivalent<ClearIdentity> for IdentityRef<'_> {
-    fn equivalent(&self, key: &ClearIdentity) -> bool {
+impl Equivalent<Arc<ClearIdentity>> for IdentityRef<'_> {
+    fn equivalent(&self, key: &Arc<ClearIdentity>) -> bool {
         self.scheme == key.scheme && *self.issuer == *key.issuer && *self.subject == *key.subject
     }
 }

@@ -61,6 +61,8 @@ pub mod sign {
     pub const UNDECLARED: u16 = 1 << 11;
     /// The document of the API calls the operation deprecated.
     pub const DEPRECATED: u16 = 1 << 12;
+    /// The account of the registered key has not accepted the terms of use, or not yet.
+    pub const UNAGREED: u16 = 1 << 13;
 }
 
 /// Beginnings of paths that vulnerability scanners ask for first (the union of what common word lists begin with).

@@ -94,6 +94,16 @@ pub(super) fn read_bounded(file: &Path, most: u64) -> io::Result<String> {
 
 /// Reads every `*.toml` of a folder in name order as one registry. A folder that is not there is an empty registry.
 pub fn load_registry(folder: &Path) -> Result<Registry, FileError> {
+    let files = read_registry(folder)?;
+    let documents: Vec<(String, &str)> = files
+        .iter()
+        .map(|(file, text)| (file.display().to_string(), text.as_str()))
+        .collect();
+    Ok(Registry::parse(&documents)?)
+}
+
+/// The registry's files in name order, with their texts. A folder that is not there has none.
+pub fn read_registry(folder: &Path) -> Result<Vec<(PathBuf, String)>, FileError> {
     let mut files = Vec::new();
     match fs::read_dir(folder) {
         Ok(entries) => {
@@ -133,9 +143,9 @@ pub fn load_registry(folder: &Path) -> Result<Registry, FileError> {
             read => read.map_err(io_error(&file, "read"))?,
         };
         left = left.saturating_sub(text.len() as u64);
-        documents.push((file.display().to_string(), text));
+        documents.push((file, text));
     }
-    Ok(Registry::parse(&documents)?)
+    Ok(documents)
 }
 
 /// The pepper: systemd's credential of that name when there is one, else the file, which is made on first use.

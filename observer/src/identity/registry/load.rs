@@ -6,13 +6,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::super::document::{self, Fault, suggestion};
 use super::super::extract::Scheme;
 use super::model::{Document, KeyStanza};
-use super::value::{Id, Shown};
-use super::{Account, App, ClearIdentity, KeyEntry, Registry};
+use super::value::Id;
+use super::{Account, App, ClearIdentity, Handle, KeyEntry, Plan, Registry, Terms};
 
 /// A line of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,26 +63,62 @@ type Mark = (usize, usize);
 struct Loader<'a, N, T> {
     documents: &'a [(N, T)],
     registry: Registry,
+    places: Places,
+    plans: HashMap<Arc<str>, Mark>,
+    wanted_plans: Vec<(Arc<str>, Mark)>,
+}
+
+/// Where accounts, apps and keys stand.
+#[derive(Debug, Default)]
+pub struct Places {
     accounts: HashMap<Arc<str>, Mark>,
     apps: HashMap<Arc<str>, Mark>,
-    keys: HashMap<Arc<str>, Mark>,
-    plans: HashMap<Arc<str>, Mark>,
+    /// With the number of the key.
+    keys: HashMap<Arc<str>, (Mark, u32)>,
     /// By number of the key.
     key_marks: Vec<Mark>,
-    wanted_plans: Vec<(Arc<str>, Mark)>,
+}
+
+impl Places {
+    /// The number of the document that has an account, and the byte at which its id stands.
+    pub fn account(&self, id: &str) -> Option<(usize, usize)> {
+        self.accounts.get(id).copied()
+    }
+
+    /// As [`Self::account`], of an app.
+    pub fn app(&self, id: &str) -> Option<(usize, usize)> {
+        self.apps.get(id).copied()
+    }
+
+    /// As [`Self::account`], of a key.
+    pub fn key(&self, id: &str) -> Option<(usize, usize)> {
+        self.keys.get(id).map(|(mark, _)| *mark)
+    }
+
+    /// The line of one of these places.
+    pub fn place<N: AsRef<str>, T: AsRef<str>>(
+        &self,
+        documents: &[(N, T)],
+        (number, offset): (usize, usize),
+    ) -> Place {
+        place(documents, (number, offset))
+    }
+
+    /// The number of a key among [`Registry::keys`].
+    pub fn number(&self, id: &str) -> Option<usize> {
+        let (_, number) = self.keys.get(id)?;
+        usize::try_from(*number).ok()
+    }
 }
 
 pub(super) fn load<N: AsRef<str>, T: AsRef<str>>(
     documents: &[(N, T)],
-) -> Result<Registry, RegistryError> {
+) -> Result<(Registry, Places), RegistryError> {
     let mut loader = Loader {
         documents,
         registry: Registry::default(),
-        accounts: HashMap::new(),
-        apps: HashMap::new(),
-        keys: HashMap::new(),
+        places: Places::default(),
         plans: HashMap::new(),
-        key_marks: Vec::new(),
         wanted_plans: Vec::new(),
     };
     for (number, (name, text)) in documents.iter().enumerate() {
@@ -124,7 +162,7 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
         }
         for stanza in document.account {
             let (consumer, mark) = shared(stanza.id, number);
-            if let Some(first) = self.accounts.insert(Arc::clone(&consumer), mark) {
+            if let Some(first) = self.places.accounts.insert(Arc::clone(&consumer), mark) {
                 return Err(self.duplicate(mark, first, format!("account id `{consumer}`")));
             }
             let plan = stanza.plan.map(|plan| shared(plan, number));
@@ -142,7 +180,7 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
             });
             for stanza in stanza.app {
                 let (app, mark) = shared(stanza.id, number);
-                if let Some(first) = self.apps.insert(Arc::clone(&app), mark) {
+                if let Some(first) = self.places.apps.insert(Arc::clone(&app), mark) {
                     return Err(self.duplicate(mark, first, format!("app id `{app}`")));
                 }
                 self.registry.apps.push(App {
@@ -166,19 +204,20 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
         stanza: KeyStanza,
     ) -> Result<(), RegistryError> {
         let (key, mark) = shared(stanza.id, number);
-        if let Some(first) = self.keys.insert(Arc::clone(&key), mark) {
+        let at = u32::try_from(self.registry.keys.len()).map_err(|_| RegistryError::TooMany)?;
+        if let Some((first, _)) = self.places.keys.insert(Arc::clone(&key), (mark, at)) {
             return Err(self.duplicate(mark, first, format!("key id `{key}`")));
         }
-        let identity = match (stanza.fp, stanza.scheme, stanza.subject, stanza.issuer) {
-            (Some(_), None, None, None) => None,
+        let handle = match (stanza.fp, stanza.scheme, stanza.subject, stanza.issuer) {
+            (Some(fingerprint), None, None, None) => Handle::Fingerprint(fingerprint),
             (None, Some(scheme), Some(subject), issuer)
                 if issuer.is_none() || scheme == Scheme::Jwt =>
             {
-                Some(ClearIdentity {
+                Handle::Identity(Arc::new(ClearIdentity {
                     scheme,
                     issuer: issuer.unwrap_or_default(),
                     subject,
-                })
+                }))
             }
             _ => {
                 let what = format!(
@@ -195,51 +234,40 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
                 format!("key `{key}` expires ({to}) before it becomes valid ({from})"),
             ));
         }
-        let at = u32::try_from(self.registry.keys.len()).map_err(|_| RegistryError::TooMany)?;
-        let earlier = match (&stanza.fp, identity) {
-            (Some(fingerprint), _) => self
-                .registry
-                .by_fingerprint
-                .insert(*fingerprint, at)
-                .map(|earlier| (earlier, format!("fingerprint {fingerprint}"))),
-            (None, Some(identity)) => {
-                let what = format!(
-                    "{} subject `{}`",
-                    identity.scheme.name(),
-                    Shown(&identity.subject)
-                );
-                self.registry
-                    .by_identity
-                    .insert(identity, at)
-                    .map(|earlier| (earlier, what))
+        let earlier = match &handle {
+            Handle::Fingerprint(fingerprint) => {
+                self.registry.by_fingerprint.insert(*fingerprint, at)
             }
-            (None, None) => None,
+            Handle::Identity(identity) => {
+                self.registry.by_identity.insert(Arc::clone(identity), at)
+            }
         };
-        if let Some((earlier, what)) = earlier {
+        if let Some(earlier) = earlier {
             let first = usize::try_from(earlier)
                 .ok()
-                .and_then(|earlier| self.key_marks.get(earlier))
+                .and_then(|earlier| self.places.key_marks.get(earlier))
                 .copied()
                 .unwrap_or(mark);
-            return Err(self.duplicate(mark, first, what));
+            return Err(self.duplicate(mark, first, handle.words()));
         }
-        self.key_marks.push(mark);
+        self.places.key_marks.push(mark);
         self.registry.keys.push(KeyEntry {
             consumer: Arc::clone(consumer),
             app: Arc::clone(app),
             key,
-            fingerprint: stanza.fp,
+            handle,
             hint: stanza.hint,
             state: stanza.state,
             valid_from: stanza.valid_from,
             expires: stanza.expires,
+            agreed: None,
             networks: stanza.networks,
             routes: stanza.routes,
         });
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Registry, RegistryError> {
+    fn finish(mut self) -> Result<(Registry, Places), RegistryError> {
         for (plan, mark) in &self.wanted_plans {
             if !self.plans.contains_key(plan) {
                 let near = suggestion(plan, self.plans.keys().map(|id| &**id));
@@ -247,17 +275,40 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
             }
         }
         self.registry.keys.shrink_to_fit();
-        Ok(self.registry)
+        self.agree();
+        Ok((self.registry, self.places))
     }
 
-    fn place(&self, (number, offset): Mark) -> Place {
-        let (file, line) = self.documents.get(number).map_or(("", 0), |(name, text)| {
-            (name.as_ref(), Fault::at(text.as_ref(), offset, "").line)
+    /// Notes from when on each key is used under terms that were accepted.
+    fn agree(&mut self) {
+        let plans: HashMap<&str, &Plan> = self
+            .registry
+            .plans
+            .iter()
+            .map(|plan| (&*plan.id, plan))
+            .collect();
+        let accounts = self.registry.accounts.iter().filter_map(|account| {
+            let plan = account
+                .plan
+                .as_ref()
+                .and_then(|plan| plans.get(&**plan).copied());
+            let asked = plan.and_then(|plan| plan.terms.as_deref());
+            Some((
+                Arc::clone(&account.id),
+                agreed(account.terms.as_ref(), asked)?,
+            ))
         });
-        Place {
-            file: file.into(),
-            line,
+        let accounts: HashMap<Arc<str>, Timestamp> = accounts.collect();
+        if accounts.is_empty() {
+            return;
         }
+        for key in &mut self.registry.keys {
+            key.agreed = accounts.get(&key.consumer).copied();
+        }
+    }
+
+    fn place(&self, mark: Mark) -> Place {
+        place(self.documents, mark)
     }
 
     fn invalid(&self, mark: Mark, what: String) -> RegistryError {
@@ -274,6 +325,27 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
             first: self.place(first),
         }
     }
+}
+
+fn place<N: AsRef<str>, T: AsRef<str>>(documents: &[(N, T)], (number, offset): Mark) -> Place {
+    let (file, line) = documents.get(number).map_or(("", 0), |(name, text)| {
+        (name.as_ref(), Fault::at(text.as_ref(), offset, "").line)
+    });
+    Place {
+        file: file.into(),
+        line,
+    }
+}
+
+/// From when on an account's use is under accepted terms; `None` when that was never in question. `asked`: the version that
+/// its plan asks for.
+fn agreed(terms: Option<&Terms>, asked: Option<&str>) -> Option<Timestamp> {
+    let accepted = terms
+        .filter(|terms| asked.is_none_or(|asked| *terms.version == *asked))
+        .and_then(|terms| terms.accepted)
+        .and_then(|day| day.to_zoned(TimeZone::UTC).ok())
+        .map(|day| day.timestamp());
+    accepted.or(asked.map(|_| Timestamp::MAX))
 }
 
 fn shared(id: Spanned<Id>, number: usize) -> (Arc<str>, Mark) {

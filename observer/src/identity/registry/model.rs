@@ -59,6 +59,17 @@ pub struct Terms {
     pub accepted: Option<Date>,
 }
 
+impl Owner {
+    /// The name in registries.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Partner => "partner",
+            Self::Public => "public",
+        }
+    }
+}
+
 /// Who runs an application.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -87,6 +98,26 @@ pub enum KeyState {
     Revoked,
 }
 
+impl KeyState {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Rotating, Self::Suspended, Self::Revoked];
+
+    /// The name in registries.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Rotating => "rotating",
+            Self::Suspended => "suspended",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Whether the key is meant to be accepted.
+    pub const fn is_in_use(self) -> bool {
+        matches!(self, Self::Active | Self::Rotating)
+    }
+}
+
 /// What an account may use and what it costs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,6 +125,8 @@ pub struct Plan {
     /// Its id.
     #[serde(deserialize_with = "value::shared_id")]
     pub id: Arc<str>,
+    /// Version of the terms of use that its accounts have to have accepted.
+    pub terms: Option<Box<str>>,
     /// Most of a meter in a time.
     #[serde(default)]
     pub limits: Vec<Limit>,

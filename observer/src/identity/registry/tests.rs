@@ -198,3 +198,30 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn use_is_agreed_from_the_day_on_which_the_terms_of_the_plan_were_accepted() {
+    let agreed = |plan: &str, account: &str| {
+        let text = key("fp = \"k1_4QX7M2ZC5T6JH3WA\"")
+            .replace("\"acme\"", &format!("\"acme\"\n{account}"))
+            + &format!("\n[[plan]]\nid = \"gold\"\n{plan}");
+        Registry::parse(&[("a.toml", text)]).unwrap().keys()[0].agreed
+    };
+    let day = "2026-01-14T00:00:00Z".parse::<Timestamp>().ok();
+    let accepted = "terms = { version = \"1\", accepted = 2026-01-14 }";
+    let gold = "plan = \"gold\"";
+    // Nobody asked.
+    assert_eq!(agreed("", ""), None);
+    assert_eq!(agreed("terms = \"1\"", ""), None);
+    assert_eq!(agreed("", "terms = { version = \"1\" }"), None);
+    // They did accept, and those terms that were asked for.
+    assert_eq!(agreed("", accepted), day);
+    assert_eq!(agreed("terms = \"1\"", &format!("{gold}\n{accepted}")), day);
+    // They did not, or others.
+    let never = Some(Timestamp::MAX);
+    assert_eq!(agreed("terms = \"1\"", gold), never);
+    assert_eq!(
+        agreed("terms = \"2\"", &format!("{gold}\n{accepted}")),
+        never
+    );
+}
