@@ -12,6 +12,7 @@ pub mod akb;
 pub mod capture;
 pub mod certificate;
 pub mod daemon;
+pub mod disk;
 pub mod discovery;
 pub mod flood;
 pub mod frames;

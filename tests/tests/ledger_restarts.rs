@@ -3,7 +3,6 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on stops")]
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +11,7 @@ use std::time::Duration;
 
 use aya::programs::{SchedClassifier, TcAttachType};
 use observer_tests::daemon::{Daemon, Setup};
+use observer_tests::disk::SmallDisk;
 use observer_tests::frames::Random;
 use observer_tests::namespace::{INTERFACE, Link};
 use observer_tests::nginx::Nginx;
@@ -68,38 +68,6 @@ struct Stop<'a>(&'a AtomicBool);
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// A file system of its own in memory, so small that it can be filled. Unmounted on drop.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: PathBuf) -> Self {
-        fs::create_dir(&at).expect("making a folder");
-        run(Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-            .arg(&at));
-        Self(at)
-    }
-
-    fn fill(&self) {
-        let mut file = fs::File::create(self.filler()).expect("making a file");
-        while file.write_all(&[b'x'; 4096]).is_ok() {}
-    }
-
-    fn empty(&self) {
-        fs::remove_file(self.filler()).expect("removing a file");
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.0.join("filler")
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
     }
 }
 

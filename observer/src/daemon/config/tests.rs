@@ -78,6 +78,8 @@ fn what_is_shown_is_read_back_and_names_every_default() {
         "ring_bytes = \"64MiB\"",
         "listen = \"127.0.0.1:9464\"",
         "keep = \"7d\"",
+        "max_bytes = \"4GiB\"",
+        "file_bytes = \"256MiB\"",
         "targets = \"path\"",
         "cpu_limit = 0.5",
     ] {
