@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use observer_tests::daemon::{KEYS, STRANGER, Setup};
@@ -11,7 +12,7 @@ use observer_tests::namespace::Link;
 use observer_tests::nginx::Nginx;
 use observer_tests::process::{finish, run, wait_for};
 use observer_tests::require::require;
-use observer_tests::traffic::{curl, key_field, load};
+use observer_tests::traffic::{curl, key_field, load_while};
 use serde_json::Value;
 
 const SERVER: &str = "10.77.0.1:80";
@@ -103,8 +104,15 @@ fn a_large_registry_is_taken_over_without_loss() {
             );
         }
     }
+    let (taken, sent) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
-        let traffic = scope.spawn(|| load(&link.client, SERVER, 4, 10_000));
+        let traffic = scope.spawn(|| {
+            load_while(&link.client, SERVER, 4, |_| {
+                let more = !taken.load(Ordering::Relaxed);
+                sent.fetch_add(u64::from(more), Ordering::Relaxed);
+                more
+            });
+        });
         for round in 0..3 {
             // Whole at once, as the commands do it.
             let draft = setup.path(".draft");
@@ -115,12 +123,15 @@ fn a_large_registry_is_taken_over_without_loss() {
                 (daemon.log().matches(said).count() > round).then_some(())
             });
         }
+        taken.store(true, Ordering::Relaxed);
         traffic.join().expect("the traffic");
     });
+    let sent = sent.into_inner();
+    assert!(sent > 1_000, "{sent}");
     wait_for("every request", LIMIT, || {
         let counted = daemon.metrics().sum("observer_http_requests_total", &[]);
-        (counted == 40_000.0).then_some(())
+        (counted == sent as f64).then_some(())
     });
     daemon.assert_complete();
-    assert_eq!(daemon.stop().len(), 40_000);
+    assert_eq!(daemon.stop().len() as u64, sent);
 }
