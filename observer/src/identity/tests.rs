@@ -360,3 +360,37 @@ fn nothing_that_is_kept_or_printed_holds_a_secret() {
     assert_eq!(attributor.mask_path("/botcanary_path/x"), "/bot{key}/x");
     assert!(!format!("{attributor:?}{:?}", registry()).contains("sk_live"));
 }
+
+#[test]
+fn use_before_the_terms_were_accepted_is_noted() {
+    let account = |terms: &str| {
+        format!(
+            "[[account]]\nid = \"acme\"\nplan = \"gold\"\n{terms}\n[[account.app]]\nid = \"app\"\n[[account.app.key]]\nid = \"k\"\n\
+             fp = \"{}\"\n[[plan]]\nid = \"gold\"\nterms = \"1\"\n",
+            fingerprinter().fingerprint(b"sk_live_1")
+        )
+    };
+    let noted = |terms: &str, now: i64| {
+        let registry = Registry::parse(&[("a.toml", account(terms))]).unwrap();
+        let fields = [Header {
+            name: "x-api-key",
+            value: b"sk_live_1",
+        }];
+        let head = RequestHead {
+            method: "GET",
+            target: "/",
+            version: Version::Http11,
+            fields: &fields,
+        };
+        let peer = "192.0.2.7:1".parse().unwrap();
+        Attributor::new(IdentitySettings::default(), fingerprinter())
+            .attribute(&registry, &head, peer, None, now)
+            .traits
+            .has(sign::UNAGREED)
+    };
+    let accepted = "terms = { version = \"1\", accepted = 2026-01-14 }";
+    let day = 1_768_348_800;
+    assert!(noted(accepted, day - 1) && !noted(accepted, day));
+    assert!(noted("", day) && noted("terms = { version = \"1\" }", day));
+    assert!(noted(&accepted.replace("\"1\"", "\"0\""), day + 1));
+}

@@ -57,6 +57,56 @@ pub enum RegistryError {
     TooMany,
 }
 
+/// Bytes of a part at least. A reader of TOML holds some twenty times as many while it reads.
+const PART: usize = 1 << 20;
+
+/// Reads a document, a large one in parts that begin with an account or a plan: it then takes a tenth of the memory. Each with
+/// the byte at which it begins. Where a part cannot be read by itself (a string over several lines may hold what looks like
+/// the beginning of one), the document is read as a whole, and says what is wrong with it.
+fn parts(text: &str) -> Result<Vec<(usize, Document)>, Fault> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    // An array that begins as a value cannot go on in tables; only as a whole is that told.
+    let head = text
+        .find("\n[")
+        .map_or(text, |end| text.get(..end).unwrap_or(text));
+    if text.len() > PART && head.contains('=') && !head.starts_with('[') {
+        return whole(text);
+    }
+    while text.len() - start > PART {
+        let Some(end) = boundary(text, start + PART) else {
+            break;
+        };
+        let part = text.get(start..end).unwrap_or_default();
+        match document::read(part) {
+            Ok(document) => parts.push((start, document)),
+            Err(_) => return whole(text),
+        }
+        start = end;
+    }
+    match document::read(text.get(start..).unwrap_or_default()) {
+        Ok(document) => {
+            parts.push((start, document));
+            Ok(parts)
+        }
+        Err(_) => whole(text),
+    }
+}
+
+fn whole(text: &str) -> Result<Vec<(usize, Document)>, Fault> {
+    document::read(text).map(|document| vec![(0, document)])
+}
+
+/// A line at or after `from` that begins an account or a plan.
+fn boundary(text: &str, from: usize) -> Option<usize> {
+    let rest = text.as_bytes().get(from..)?;
+    let found = memchr::memmem::find_iter(rest, b"\n[[").find(|at| {
+        let line = rest.get(at + 1..).unwrap_or_default();
+        line.starts_with(b"[[account]]") || line.starts_with(b"[[plan]]")
+    });
+    found.map(|at| from + at + 1)
+}
+
 /// A place that costs nothing to note: number of the document, byte offset.
 type Mark = (usize, usize);
 
@@ -122,25 +172,26 @@ pub(super) fn load<N: AsRef<str>, T: AsRef<str>>(
         wanted_plans: Vec::new(),
     };
     for (number, (name, text)) in documents.iter().enumerate() {
-        let document =
-            document::read::<Document>(text.as_ref()).map_err(|Fault { line, what }| {
-                RegistryError::Invalid {
-                    place: Place {
-                        file: name.as_ref().into(),
-                        line,
-                    },
-                    what,
-                }
+        let parts =
+            parts(text.as_ref()).map_err(|Fault { line, what }| RegistryError::Invalid {
+                place: Place {
+                    file: name.as_ref().into(),
+                    line,
+                },
+                what,
             })?;
-        loader.document(number, document)?;
+        for (offset, part) in parts {
+            loader.document((number, offset), part)?;
+        }
     }
     loader.finish()
 }
 
 impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
-    fn document(&mut self, number: usize, document: Document) -> Result<(), RegistryError> {
+    /// Takes a part of a document, which begins at `start`.
+    fn document(&mut self, start: Mark, document: Document) -> Result<(), RegistryError> {
         for plan in document.plan {
-            let mark = (number, plan.span().start);
+            let mark = (start.0, start.1 + plan.span().start);
             let plan = plan.into_inner();
             if let Some(price) = plan
                 .prices
@@ -161,11 +212,11 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
             self.registry.plans.push(plan);
         }
         for stanza in document.account {
-            let (consumer, mark) = shared(stanza.id, number);
+            let (consumer, mark) = shared(stanza.id, start);
             if let Some(first) = self.places.accounts.insert(Arc::clone(&consumer), mark) {
                 return Err(self.duplicate(mark, first, format!("account id `{consumer}`")));
             }
-            let plan = stanza.plan.map(|plan| shared(plan, number));
+            let plan = stanza.plan.map(|plan| shared(plan, start));
             self.wanted_plans.extend(plan.clone());
             self.registry.accounts.push(Account {
                 id: Arc::clone(&consumer),
@@ -179,7 +230,7 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
                 currency: stanza.currency,
             });
             for stanza in stanza.app {
-                let (app, mark) = shared(stanza.id, number);
+                let (app, mark) = shared(stanza.id, start);
                 if let Some(first) = self.places.apps.insert(Arc::clone(&app), mark) {
                     return Err(self.duplicate(mark, first, format!("app id `{app}`")));
                 }
@@ -189,7 +240,7 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
                     owner: stanza.owner,
                 });
                 for stanza in stanza.key {
-                    self.key(number, &consumer, &app, stanza)?;
+                    self.key(start, &consumer, &app, stanza)?;
                 }
             }
         }
@@ -198,12 +249,12 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
 
     fn key(
         &mut self,
-        number: usize,
+        start: Mark,
         consumer: &Arc<str>,
         app: &Arc<str>,
         stanza: KeyStanza,
     ) -> Result<(), RegistryError> {
-        let (key, mark) = shared(stanza.id, number);
+        let (key, mark) = shared(stanza.id, start);
         let at = u32::try_from(self.registry.keys.len()).map_err(|_| RegistryError::TooMany)?;
         if let Some((first, _)) = self.places.keys.insert(Arc::clone(&key), (mark, at)) {
             return Err(self.duplicate(mark, first, format!("key id `{key}`")));
@@ -348,7 +399,7 @@ fn agreed(terms: Option<&Terms>, asked: Option<&str>) -> Option<Timestamp> {
     accepted.or(asked.map(|_| Timestamp::MAX))
 }
 
-fn shared(id: Spanned<Id>, number: usize) -> (Arc<str>, Mark) {
-    let mark = (number, id.span().start);
+fn shared(id: Spanned<Id>, (number, start): Mark) -> (Arc<str>, Mark) {
+    let mark = (number, start + id.span().start);
     (id.into_inner().0.into(), mark)
 }

@@ -225,3 +225,48 @@ fn use_is_agreed_from_the_day_on_which_the_terms_of_the_plan_were_accepted() {
         never
     );
 }
+
+/// Large documents are read in parts; nothing of that shows.
+#[test]
+fn a_large_document_is_read_as_a_small_one() {
+    let account = |number: usize| {
+        format!(
+            "[[account]]\nid = \"a-{number}\"\nname = \"\"\"\nover\n[[account]]\nlines\"\"\"\n[[account.app]]\nid = \"app-{number}\"\n\
+             [[account.app.key]]\nid = \"k-{number}\"\nscheme = \"basic\"\nsubject = \"{number}\"\n"
+        )
+    };
+    let plain =
+        |number: usize| account(number).replace("\"\"\"\nover\n[[account]]\nlines\"\"\"", "\"x\"");
+    let mut text: String = (0..20_000).map(plain).collect();
+    assert!(text.len() > 2 << 20);
+    let (registry, places) = Registry::parse_with_places(&[("a.toml", &text)]).unwrap();
+    assert_eq!(registry.keys().len(), 20_000);
+    for number in [0, 9_999, 19_999] {
+        let mark = places.key(&format!("k-{number}")).unwrap();
+        let place = places.place(&[("a.toml", &text)], mark);
+        assert_eq!(place.line, number * 9 + 7, "{place}");
+    }
+    // What is wrong in it is told with the line in the whole.
+    let wrong = format!("{text}[[account]]\nid = 7\n");
+    assert!(
+        error(&wrong).starts_with("a.toml: line 180002: "),
+        "{}",
+        error(&wrong)
+    );
+    let twice = format!("{text}{}", plain(5));
+    assert_eq!(
+        error(&twice),
+        "a.toml: line 180002: account id `a-5` is already at a.toml: line 47"
+    );
+    let mixed = format!("account = []\n{text}");
+    assert!(
+        error(&mixed).starts_with("a.toml: line 2: "),
+        "{}",
+        error(&mixed)
+    );
+    // Strings that hold what looks like the beginning of an account.
+    text.extend((20_000..30_000).map(account));
+    text.insert_str(0, &account(30_000));
+    let registry = Registry::parse(&[("a.toml", &text)]).unwrap();
+    assert_eq!(registry.keys().len(), 30_001);
+}
