@@ -1,7 +1,5 @@
 //! The registry changes while traffic flows: by the commands, and with a hundred thousand keys.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on stops")]
-
 use std::fmt::Write;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
