@@ -61,13 +61,13 @@ impl Process {
     /// Asks it to stop, and waits. Returns whether it ended with success.
     ///
     /// # Panics
-    /// When it does not stop within ten seconds.
+    /// When it does not stop within half a minute: a daemon first reads what is left, within its share of the processor.
     pub fn stop(&mut self, signal: Signal) -> bool {
         if self.is_running() {
             self.signal(signal);
         }
         let name = self.name.clone();
-        wait_for(&format!("{name} to stop"), Duration::from_secs(10), || {
+        wait_for(&format!("{name} to stop"), Duration::from_secs(30), || {
             self.child.try_wait().ok().flatten()
         })
         .success()
