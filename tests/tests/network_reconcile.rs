@@ -195,7 +195,8 @@ fn logs_of_real_servers_match_and_what_is_altered_is_found() {
     });
     daemon.assert_complete();
     let log = servers.log("nginx.log");
-    let published = ["--publish", "edge"];
+    // Three servers get requests for the same paths: which of them wrote a log is said.
+    let published = ["--publish", "edge", "--server", "8010"];
     wait_for("records to be written", Duration::from_secs(10), || {
         let (_, code) = reconcile(&setup, &log, "nginx-combined", &published);
         (code == Some(0)).then_some(())
@@ -210,21 +211,26 @@ fn logs_of_real_servers_match_and_what_is_altered_is_found() {
     assert_eq!(["matched", "wire_only"].map(shown), [matched, 0.0]);
     daemon.stop();
     let logs = [
-        ("nginx.log", "nginx-combined", EACH + GIVEN_UP as u64),
-        ("object.log", "nginx-json", EACH + GIVEN_UP as u64),
-        ("haproxy.log", "haproxy", EACH),
-        ("apache.log", "apache-combined", EACH),
+        (
+            "nginx.log",
+            "nginx-combined",
+            EACH + GIVEN_UP as u64,
+            "8010",
+        ),
+        ("object.log", "nginx-json", EACH + GIVEN_UP as u64, "8010"),
+        ("haproxy.log", "haproxy", EACH, "8011"),
+        ("apache.log", "apache-combined", EACH, "8013"),
     ];
-    for (name, format, count) in logs {
+    for (name, format, count, port) in logs {
         let log = servers.log(name);
-        let (answer, code) = reconcile(&setup, &log, format, &[]);
+        let (answer, code) = reconcile(&setup, &log, format, &["--server", port]);
         let expected = BTreeMap::from([("matched".to_owned(), count)]);
         assert_eq!(counts(&answer), expected, "{name}: {answer:#}");
         assert_eq!(code, Some(0), "{name}");
 
         let copy = setup.path(name);
         let (found, deleted) = altered(&log, &copy);
-        let (answer, code) = reconcile(&setup, &copy, format, &["--list"]);
+        let (answer, code) = reconcile(&setup, &copy, format, &["--list", "--server", port]);
         assert_eq!(code, Some(1), "{name}");
         let mut told = lines(&answer);
         assert_eq!(told.remove("wire_only"), Some(Vec::new()), "{name}");
@@ -233,7 +239,7 @@ fn logs_of_real_servers_match_and_what_is_altered_is_found() {
             .map(|(class, lines)| (class.to_owned(), lines))
             .collect();
         assert_eq!(told, found, "{name}");
-        let (answer, _) = reconcile(&setup, &copy, format, &[]);
+        let (answer, _) = reconcile(&setup, &copy, format, &["--server", port]);
         assert_eq!(counts(&answer)["wire_only"], deleted, "{name}");
         let notes = answer["notes"].to_string();
         assert!(notes.contains("cannot be read: 34"), "{name}: {notes}");
