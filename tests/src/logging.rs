@@ -59,6 +59,8 @@ http {
 const HAPROXY_CONFIG: &str = "
 global
   maxconn 500
+  # Of two threads that log to one file at the same time, one drops its line.
+  nbthread 1
   log stdout format raw local0
 defaults
   mode http

@@ -218,6 +218,7 @@ fn logs_of_real_servers_match_and_what_is_altered_is_found() {
             "8010",
         ),
         ("object.log", "nginx-json", EACH + GIVEN_UP as u64, "8010"),
+        ("haproxy.log", "haproxy", EACH, "8011"),
         ("apache.log", "apache-combined", EACH, "8013"),
     ];
     for (name, format, count, port) in logs {
