@@ -11,6 +11,7 @@ mod host;
 mod incidents;
 mod keys;
 mod posture;
+mod progress;
 mod reading;
 mod registry;
 mod reconcile;

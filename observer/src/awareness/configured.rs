@@ -13,11 +13,8 @@ use crate::usage::Call;
 const HITS: u64 = 3;
 
 impl Awareness {
-    /// A success that the configuration does not expect. What any server answers to OPTIONS says nothing.
+    /// A success that the configuration does not expect.
     pub(super) fn configured(&mut self, call: &Call, seen: &Seen) {
-        if !seen.success || call.method.as_deref() == Some("OPTIONS") {
-            return;
-        }
         if call.traits.has(sign::STRAY_HOST) && !is_check(call) {
             self.stray_host(call, seen);
         }
@@ -34,19 +31,22 @@ impl Awareness {
             return;
         };
         let unexpected = &mut place.unexpected;
-        let (count, words) = if rule == Rule::ShadowEndpoint {
-            unexpected.undeclared += 1;
-            let words = "its API's document does not declare it".to_owned();
-            (unexpected.undeclared, words)
+        let count = if rule == Rule::ShadowEndpoint {
+            &mut unexpected.undeclared
         } else {
-            unexpected.deprecated += 1;
-            let method = plain(call.method.as_deref().unwrap_or_default());
-            let words = format!("its API's document calls {method} of it deprecated");
-            (unexpected.deprecated, words)
+            &mut unexpected.deprecated
         };
+        *count += 1;
+        let count = *count;
         if count < HITS || !self.is_news(rule, u64::from(seen.place), seen.second) {
             return;
         }
+        let words = if rule == Rule::ShadowEndpoint {
+            "its API's document does not declare it".to_owned()
+        } else {
+            let method = plain(call.method.as_deref().unwrap_or_default());
+            format!("its API's document calls {method} of it deprecated")
+        };
         let subject = Subject::route(&call.api, &call.route);
         let statement = format!(
             "{}: {words}, and it was answered with success {count} times, the last time with {}",

@@ -26,14 +26,18 @@ const LEAST: u32 = 15;
 impl Awareness {
     /// Judges an exchange by every rule that it could break.
     pub(super) fn judge(&mut self, call: &Call, seen: &Seen) {
+        // What any server answers to OPTIONS says nothing.
+        let answered = seen.success && call.method.as_deref() != Some("OPTIONS");
         if call.traits.signs != 0 {
             self.signs(call, seen);
-            self.configured(call, seen);
+            if answered {
+                self.configured(call, seen);
+            }
         }
         if call.traits.signature != 0 {
             self.signature(call, seen);
         }
-        if seen.success && call.method.as_deref() != Some("OPTIONS") {
+        if answered {
             self.access(call, seen);
         }
         if let Some(object) = call.traits.object
@@ -51,9 +55,9 @@ impl Awareness {
             self.key_signs(call, seen);
         }
         if let Some(credential) = &call.credential {
-            let location = u64::from(hash(credential.location.as_bytes()));
+            let location = || u64::from(hash(credential.location.as_bytes()));
             if traits.has(sign::IN_URL)
-                && self.is_news(Rule::CredentialInUrl, location, seen.second)
+                && self.is_news(Rule::CredentialInUrl, location(), seen.second)
             {
                 let subject = Subject::named(
                     Kind::Location,

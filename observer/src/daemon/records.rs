@@ -14,10 +14,10 @@ pub use filter::{Client, Status};
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use super::cli;
 use super::failure::Failure;
+use super::progress::Progress;
 use super::{reading, rules};
 use crate::export::records::names::{Entry, HOUR};
 use crate::export::records::read::{Lines, Next, files};
@@ -26,8 +26,6 @@ use filter::Filter;
 use print::Printer;
 use record::Record;
 
-/// Work that takes longer shows how far it is.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Damaged files that are named.
 const NAMED: usize = 20;
 
@@ -53,8 +51,7 @@ pub fn records(arguments: &cli::Records) -> Result<(), Failure> {
     let mut run = Run {
         folder,
         left: arguments.limit.unwrap_or(u64::MAX),
-        begun: Instant::now(),
-        shows: io::stderr().is_terminal() && !io::stdout().is_terminal(),
+        progress: Progress::new(!io::stdout().is_terminal()),
         damage: Vec::new(),
     };
     let result = run.all(&entries, &filter, &mut printer);
@@ -83,8 +80,7 @@ struct Damage {
 struct Run<'a> {
     folder: &'a Path,
     left: u64,
-    begun: Instant,
-    shows: bool,
+    progress: Progress,
     damage: Vec<Damage>,
 }
 
@@ -105,18 +101,13 @@ impl Run<'_> {
             if self.left == 0 {
                 break;
             }
-            if self.shows && self.begun.elapsed() >= PATIENCE {
-                // Nobody is left to tell when standard error is gone.
-                let count = entries.len();
-                let _ = write!(io::stderr(), "\r\x1b[Kreading file {} of {count}", at + 1);
-            }
+            self.progress
+                .show(|| format!("reading file {} of {}", at + 1, entries.len()));
             let last = next.is_none();
             let damage = self.file(entry, last, filter, printer)?;
             self.damage.extend(damage);
         }
-        if self.shows && self.begun.elapsed() >= PATIENCE {
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
+        self.progress.done();
         Ok(())
     }
 

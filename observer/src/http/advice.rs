@@ -4,10 +4,13 @@
 //! Prefers nothing to a guess: a limit without its window and a date without the server's own are not taken.
 
 use httparse::Header;
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde::{Deserialize, Serialize};
 
 /// Quotas of one field that are looked at.
 const QUOTAS: usize = 8;
+/// Reads what is written in the form of mail, of which HTTP's dates are a part. A wrong day of the week is none of its business.
+const DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 /// Longest time to wait that is believed, in seconds.
 const LONGEST: u64 = 7 * 86_400;
 
@@ -99,26 +102,11 @@ fn number(digits: &[u8]) -> Option<u64> {
 /// Seconds since 1970 of an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7). The obsolete forms,
 /// which nobody may send, are not read.
 fn date_of(text: &[u8]) -> Option<u64> {
-    const MONTHS: [&[u8; 3]; 12] = [
-        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
-        b"Dec",
-    ];
-    let at = |from: usize, until: usize| text.get(from..until).and_then(number);
     if text.len() != 29 || !text.ends_with(b" GMT") {
         return None;
     }
-    let month = text.get(8..11)?;
-    let month = MONTHS.iter().position(|name| name.as_slice() == month)? as u64 + 1;
-    let (day, year) = (at(5, 7)?, at(12, 16)?);
-    let seconds = at(17, 19)? * 3_600 + at(20, 22)? * 60 + at(23, 25)?;
-    // Days from a March onwards, so that the leap day is a year's last (Richards 2013).
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year.checked_sub(1)?, month + 9)
-    };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day;
-    Some(days.checked_sub(719_469)? * 86_400 + seconds)
+    let time = DATES.parse_timestamp(text).ok()?;
+    u64::try_from(time.as_second()).ok()
 }
 
 #[cfg(test)]

@@ -151,9 +151,10 @@ impl Logs {
         self.size
     }
 
-    /// Bytes that were read.
-    pub fn bytes(&self) -> u64 {
-        self.lines.bytes
+    /// How far it was read, in words.
+    pub fn words(&self) -> String {
+        let percent = self.lines.bytes * 100 / self.size.max(1);
+        format!("{percent} % of the log, {} lines", self.lines.number)
     }
 
     /// Lines that were read.

@@ -92,35 +92,41 @@ async fn answer(
     ) {
         return;
     }
-    let said = match line.trim() {
-        "commit" | "commit all" => match commit(&orders, &status, line.trim() != "commit").await {
-            Ok(()) => "ok\n".to_owned(),
-            Err(why) => format!("failed: {}\n", why.replace('\n', " ")),
-        },
-        other if other.starts_with("reconciled ") => {
-            let taken =
-                reconciled(other).map(|(name, counts)| state.set_reconciliation(name, counts));
-            match taken {
-                Some(true) => "ok\n".to_owned(),
-                Some(false) => "failed: there are too many names of logs\n".to_owned(),
-                None => "failed: no such request\n".to_owned(),
-            }
-        }
-        other => match other.strip_prefix("incident ").and_then(deed) {
-            Some((id, deed)) => match incident(&orders, &status, id, deed).await {
-                Ok(()) => "ok\n".to_owned(),
-                Err(why) => format!("failed: {}\n", why.replace('\n', " ")),
-            },
-            None => "failed: no such request\n".to_owned(),
-        },
+    let said = match carry_out(line.trim(), &orders, &status, &state).await {
+        Ok(()) => "ok\n".to_owned(),
+        Err(why) => format!("failed: {}\n", why.replace('\n', " ")),
     };
     // Whoever asked may have gone.
     let _ = writing.write_all(said.as_bytes()).await;
 }
 
-/// `reconciled NAME COUNT...`, a count for each class.
+/// Does what a line asks for.
+async fn carry_out(
+    request: &str,
+    orders: &Sender<Order>,
+    status: &impl Fn() -> Status,
+    state: &State,
+) -> Result<(), String> {
+    if matches!(request, "commit" | "commit all") {
+        return commit(orders, status, request != "commit").await;
+    }
+    if let Some((id, deed)) = request.strip_prefix("incident ").and_then(deed) {
+        return incident(orders, status, id, deed).await;
+    }
+    let (name, counts) = request
+        .strip_prefix("reconciled ")
+        .and_then(reconciled)
+        .ok_or("no such request")?;
+    if state.set_reconciliation(name, counts) {
+        Ok(())
+    } else {
+        Err("there are too many names of logs".to_owned())
+    }
+}
+
+/// `NAME COUNT...`, a count for each class.
 fn reconciled(text: &str) -> Option<(String, [u64; Class::ALL.len()])> {
-    let mut words = text.split_ascii_whitespace().skip(1);
+    let mut words = text.split_ascii_whitespace();
     let name = words.next().filter(|name| is_source(name))?;
     let mut counts = [0; Class::ALL.len()];
     for count in &mut counts {

@@ -41,7 +41,7 @@ const TIMES: usize = 64;
 type Group<'a> = (Vec<&'a Record>, Vec<&'a Line>);
 
 /// Finds out how a log differs: by the offset that most pairs of the same method, path and client have in common.
-pub fn fit(records: &[Record], lines: &[Line], resolution: Micros) -> Fit {
+pub fn fit(records: &[&Record], lines: &[&Line], resolution: Micros) -> Fit {
     let width = resolution + JITTER;
     let mut best = Fit {
         slack: width,
@@ -68,7 +68,7 @@ pub fn fit(records: &[Record], lines: &[Line], resolution: Micros) -> Fit {
 
 /// Ports of the servers that wrote a log: the one whose exchanges stand in it best, and others whose exchanges make up what
 /// is left of it.
-pub fn ports(records: &[Record], lines: &[Line]) -> Vec<u16> {
+pub fn ports(records: &[&Record], lines: &[&Line]) -> Vec<u16> {
     let mut best = (0, Vec::new());
     for peer in [true, false] {
         let (covered, ports) = ports_by(records, lines, peer);
@@ -80,7 +80,7 @@ pub fn ports(records: &[Record], lines: &[Line]) -> Vec<u16> {
 }
 
 /// How many lines the exchanges of which ports stand for.
-fn ports_by(records: &[Record], lines: &[Line], peer: bool) -> (usize, Vec<u16>) {
+fn ports_by(records: &[&Record], lines: &[&Line], peer: bool) -> (usize, Vec<u16>) {
     let has_client = lines.iter().any(|line| line.client.is_some());
     let mut left: HashMap<u128, usize> = HashMap::new();
     for line in lines {
@@ -129,8 +129,8 @@ fn ports_by(records: &[Record], lines: &[Line], peer: bool) -> (usize, Vec<u16>)
     (all, ports)
 }
 
-fn groups<'a>(records: &'a [Record], lines: &'a [Line], peer: bool) -> Vec<Group<'a>> {
-    let mut groups: HashMap<u128, Group<'_>> = HashMap::new();
+fn groups<'a>(records: &[&'a Record], lines: &[&'a Line], peer: bool) -> Vec<Group<'a>> {
+    let mut groups: HashMap<u128, Group<'a>> = HashMap::new();
     let has_client = lines.iter().any(|line| line.client.is_some());
     for record in records.iter().filter(|record| record.certain) {
         let client = if peer { record.peer } else { record.client };

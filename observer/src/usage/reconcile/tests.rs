@@ -50,6 +50,10 @@ fn matched(wire: Vec<Entry>, log: Vec<Entry>, gaps: Vec<Gap>) -> Vec<Finding> {
     found
 }
 
+fn refs<T>(all: &[T]) -> Vec<&T> {
+    all.iter().collect()
+}
+
 fn counted(found: &[Finding]) -> BTreeMap<Class, usize> {
     let mut counts = BTreeMap::new();
     for finding in found {
@@ -224,7 +228,7 @@ fn clocks_and_meanings_are_found_out() {
             });
             records.push(record);
         }
-        let fit = fit(&records, &lines, 1_000);
+        let fit = fit(&refs(&records), &refs(&lines), 1_000);
         assert!(fit.pairs > 300, "{fit:?}");
         assert!((fit.skew - skew).abs() <= 1_000, "{fit:?}");
         assert!(fit.slack < 100_000, "{fit:?}");
@@ -268,7 +272,7 @@ fn servers_are_told_by_their_exchanges() {
         .chain((1_000..1_100).map(|number| record(82, number)))
         .collect();
     let lines: Vec<Line> = (0..1_100).map(line).collect();
-    assert_eq!(ports(&records, &lines[..1_000]), [80]);
-    assert_eq!(ports(&records, &lines), [80, 82]);
-    assert_eq!(ports(&records, &[]), [0_u16; 0]);
+    assert_eq!(ports(&refs(&records), &refs(&lines[..1_000])), [80]);
+    assert_eq!(ports(&refs(&records), &refs(&lines)), [80, 82]);
+    assert_eq!(ports(&refs(&records), &[]), [0_u16; 0]);
 }

@@ -124,8 +124,8 @@ pub fn parse(text: &str) -> Result<Vec<Reported>, ReportedError> {
             line: number + 1,
             why,
         };
-        let cells: Vec<_> = super::log::cells(line).collect();
-        let cells: Vec<&str> = cells.iter().map(|cell| cell.trim()).collect();
+        let cells = super::log::cells(line.as_bytes()).unwrap_or_default();
+        let cells: Vec<&str> = cells.iter().collect();
         let [consumer, meter, from, to, quantity] = cells.as_slice() else {
             if line.trim().is_empty() {
                 continue;

@@ -1,6 +1,6 @@
 //! Comma-separated values with a line of names first (RFC 4180).
 
-use std::borrow::Cow;
+use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::{Line, Read, address, path, time};
 
@@ -33,14 +33,10 @@ impl Columns {
     /// # Errors
     /// The name of a column that is missing.
     pub fn parse(line: &str) -> Result<Self, &'static str> {
-        let names: Vec<String> = cells(line.trim_end())
-            .map(|name| name.trim().to_ascii_lowercase())
-            .collect();
+        let names = cells(line.to_ascii_lowercase().as_bytes()).unwrap_or_default();
         let find = |wanted: &str| {
             let (_, aliases) = NAMES.iter().find(|(name, _)| *name == wanted)?;
-            names
-                .iter()
-                .position(|name| aliases.contains(&name.as_str()))
+            names.iter().position(|name| aliases.contains(&name))
         };
         Ok(Self {
             time: find("time").ok_or("time")?,
@@ -54,11 +50,10 @@ impl Columns {
     }
 
     pub(super) fn read(&self, line: &[u8]) -> Read {
-        let Ok(line) = std::str::from_utf8(line) else {
+        let Some(cells) = cells(line) else {
             return Read::Unreadable;
         };
-        let cells: Vec<Cow<'_, str>> = cells(line).collect();
-        let cell = |at: usize| cells.get(at).map(|cell| cell.trim()).unwrap_or_default();
+        let cell = |at: usize| cells.get(at).unwrap_or_default();
         let optional = |at: Option<usize>| at.map(cell).filter(|cell| !cell.is_empty());
         let (Some(time), Ok(status)) = (time::any(cell(self.time)), cell(self.status).parse())
         else {
@@ -80,39 +75,14 @@ impl Columns {
     }
 }
 
-/// The cells of a line.
-pub(in crate::usage::reconcile) fn cells(line: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    let mut rest = Some(line);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let Some(inside) = text.strip_prefix('"') else {
-            let (cell, after) = match text.split_once(',') {
-                Some((cell, after)) => (cell, Some(after)),
-                None => (text, None),
-            };
-            rest = after;
-            return Some(Cow::Borrowed(cell));
-        };
-        let mut cell = String::new();
-        let mut left = inside;
-        loop {
-            let Some((part, after)) = left.split_once('"') else {
-                cell.push_str(left);
-                rest = None;
-                break;
-            };
-            cell.push_str(part);
-            match after.strip_prefix('"') {
-                Some(after) => {
-                    cell.push('"');
-                    left = after;
-                }
-                None => {
-                    rest = after.split_once(',').map(|(_, after)| after);
-                    break;
-                }
-            }
-        }
-        Some(Cow::Owned(cell))
-    })
+/// The cells of a line; `None` for a line that has none.
+pub(in crate::usage::reconcile) fn cells(line: &[u8]) -> Option<StringRecord> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(Trim::All)
+        .buffer_capacity(line.len().max(1))
+        .from_reader(line);
+    let mut record = StringRecord::new();
+    reader.read_record(&mut record).ok()?.then_some(record)
 }

@@ -1,5 +1,9 @@
 //! Times as servers write them, in microseconds since 1970 in UTC.
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
 use super::super::Micros;
 
 const SECOND: Micros = 1_000_000;
@@ -40,42 +44,12 @@ pub(super) fn haproxy(text: &str) -> Option<Micros> {
 
 /// `2026-11-25T07:11:22.123456789Z`, or with an offset (RFC 3339).
 pub fn rfc3339(text: &str) -> Option<Micros> {
-    let bytes = text.as_bytes();
-    let part = |from: usize, until: usize| bytes.get(from..until);
-    if bytes.get(4) != Some(&b'-') || !matches!(bytes.get(10), Some(b'T' | b't' | b' ')) {
+    // Without hyphens it would be a number.
+    if text.as_bytes().get(4) != Some(&b'-') {
         return None;
     }
-    let days = days(
-        number(part(0, 4)?)?,
-        number(part(5, 7)?)?,
-        number(part(8, 10)?)?,
-    )?;
-    let clock = clock(part(11, 19)?)?;
-    let rest = bytes.get(19..)?;
-    let (digits, zone) = match rest {
-        [b'.' | b',', rest @ ..] => {
-            let end = rest
-                .iter()
-                .position(|byte| !byte.is_ascii_digit())
-                .unwrap_or(rest.len());
-            rest.split_at_checked(end)?
-        }
-        rest => (&[][..], rest),
-    };
-    let offset = match zone {
-        [b'Z' | b'z'] => 0,
-        [sign @ (b'+' | b'-'), a, b, rest @ ..] => {
-            let minutes = match rest {
-                [b':', c, d] | [c, d] => number(&[*c, *d])?,
-                [] => 0,
-                _ => return None,
-            };
-            let minutes = number(&[*a, *b])? * 60 + minutes;
-            if *sign == b'-' { -minutes } else { minutes }
-        }
-        _ => return None,
-    };
-    Some(days * DAY + clock + fraction(digits)? - offset * 60 * SECOND)
+    let time = text.parse::<Timestamp>().ok()?;
+    Some(time.as_microsecond())
 }
 
 /// Seconds or milliseconds since 1970.
@@ -127,15 +101,10 @@ fn number(digits: &[u8]) -> Option<Micros> {
     })
 }
 
-/// Days since 1970 (Hinnant, "chrono-compatible low-level date algorithms").
+/// Days since 1970.
 fn days(year: Micros, month: Micros, day: Micros) -> Option<Micros> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(1970..=9999).contains(&year) {
-        return None;
-    }
-    let year = year - Micros::from(month <= 2);
-    let (era, of_era) = (year / 400, year % 400);
-    let shifted = (month + 9) % 12;
-    let day_of_year = (153 * shifted + 2) / 5 + day - 1;
-    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
+    let number = |number: Micros| i8::try_from(number).ok();
+    let date = Date::new(i16::try_from(year).ok()?, number(month)?, number(day)?).ok()?;
+    let midnight = TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+    Some(midnight.as_second() / 86_400)
 }

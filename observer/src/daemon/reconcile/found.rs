@@ -1,0 +1,100 @@
+//! What came of it, as it is printed: counts, or what does not match.
+
+use super::work::Work;
+use crate::daemon::cli;
+use crate::daemon::failure::Failure;
+use crate::daemon::report::{Cell, Report};
+use crate::usage::reconcile::{Class, Entry, Finding};
+
+impl Work {
+    /// Prints it.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn report(
+        self,
+        arguments: &cli::Reconcile,
+        from: u64,
+        until: u64,
+        completeness: f64,
+    ) -> Result<(), Failure> {
+        let (columns, rows) = if arguments.list {
+            listed(&self.findings)
+        } else {
+            let count = |class: Class| self.counts.get(&class).copied().unwrap_or(0);
+            let row = |class: Class| {
+                vec![
+                    Cell::Text(class.name().to_owned()),
+                    Cell::Count(count(class)),
+                ]
+            };
+            (vec!["class", "count"], Class::ALL.map(row).to_vec())
+        };
+        Report {
+            from,
+            to: until,
+            completeness,
+            notes: self.notes,
+            columns,
+            rows,
+            nothing: "nothing was found",
+        }
+        .print(arguments.format)
+    }
+}
+
+/// Findings, a row each.
+fn listed(findings: &[Finding]) -> (Vec<&'static str>, Vec<Vec<Cell>>) {
+    let row = |finding: &Finding| {
+        let (wire, log) = (finding.wire.as_ref(), finding.log.as_ref());
+        let either = wire.or(log);
+        let text = |text: Option<String>| Cell::Text(text.unwrap_or_default());
+        let time = either.and_then(|entry| jiff::Timestamp::from_microsecond(entry.time).ok());
+        let status = |entry: Option<&Entry>| text(entry.map(|entry| entry.status.to_string()));
+        let bytes = |entry: Option<&Entry>| {
+            text(
+                entry
+                    .and_then(|entry| entry.bytes)
+                    .map(|bytes| bytes.to_string()),
+            )
+        };
+        let consumer = |entry: Option<&Entry>| {
+            text(
+                entry
+                    .and_then(|entry| entry.consumer.as_deref())
+                    .map(str::to_owned),
+            )
+        };
+        vec![
+            Cell::Text(finding.class.name().to_owned()),
+            text(time.map(|time| time.to_string())),
+            text(log.map(|entry| entry.line.to_string())),
+            text(
+                either
+                    .and_then(|entry| entry.client)
+                    .map(|client| client.to_string()),
+            ),
+            text(either.map(|entry| entry.what.to_string())),
+            status(wire),
+            status(log),
+            bytes(wire),
+            bytes(log),
+            consumer(wire),
+            consumer(log),
+        ]
+    };
+    let columns = vec![
+        "class",
+        "time",
+        "line",
+        "client",
+        "request",
+        "wire_status",
+        "log_status",
+        "wire_bytes",
+        "log_bytes",
+        "wire_consumer",
+        "log_consumer",
+    ];
+    (columns, findings.iter().map(row).collect())
+}
