@@ -10,7 +10,7 @@ mod tests;
 mod values;
 
 pub(super) use files::random;
-pub use files::{FileError, load_pepper, load_registry, read_registry};
+pub use files::{FileError, draft, load_pepper, load_registry, read_registry};
 pub use sections::{
     Api, Capture, CaptureMode, Control, Credential, Http, Identity, Incidents, Ledger, Metrics,
     Privacy, Records, Response, ResponseMode, Seller, Targets, Tls,

@@ -2,10 +2,11 @@
 
 use super::cli;
 use super::failure::Failure;
-use super::report::{Cell, Report, time};
-use super::{reading, rules};
+use super::reading::Known;
+use super::report::{Cell, Report};
+use super::rules;
 use crate::awareness::inventory::{self, Inventory};
-use crate::awareness::{Awareness, Incident, KeyView, Listener, Posture, RouteView, State};
+use crate::awareness::{Incident, KeyView, Listener, Posture, RouteView, State};
 use crate::store::{self, Period};
 use crate::tls::Version;
 
@@ -20,14 +21,8 @@ type Table = (Vec<&'static str>, Vec<Vec<Cell>>);
 /// When the ledger cannot be read.
 pub fn posture(arguments: &cli::Posture) -> Result<bool, Failure> {
     let config = rules::load_config(arguments.config.as_deref())?;
-    let note = reading::ask(&config.control.socket, "commit all").err();
-    let ledger = reading::ledger(&config)?;
-    let failed = |error| Failure::input("ledger", error);
-    let baselines = store::baselines(&ledger).map_err(failed)?;
-    let mut awareness = Awareness::new(&*rules::registry(&config)?);
-    let now = reading::now();
-    awareness.restore(baselines, Vec::new(), now);
-    let view = awareness.view();
+    let known = Known::read(&config, &*rules::registry(&config)?)?;
+    let (view, now) = (&known.view, known.now);
     let documents = rules::routes(&config)?.documents();
     let inventories = inventory::inventories(&documents, &view.routes);
     let (columns, rows) = if arguments.keys {
@@ -39,16 +34,13 @@ pub fn posture(arguments: &cli::Posture) -> Result<bool, Failure> {
     } else {
         routes(&view.routes)
     };
-    let from = if view.since == 0 { now } else { view.since };
-    let period = Period { from, until: now };
-    let coverage = store::coverage(&ledger, period).map_err(failed)?;
-    let mut notes: Vec<String> = note.into_iter().collect();
-    notes.extend(inventories.iter().map(|one| one.words(now - from)));
-    notes.extend(findings(&ledger, now)?);
+    let mut notes: Vec<String> = known.note.into_iter().collect();
+    notes.extend(inventories.iter().map(|one| one.words(now - known.from)));
+    notes.extend(findings(&known.ledger, now)?);
     let report = Report {
-        from,
+        from: known.from,
         to: now,
-        completeness: coverage.completeness(),
+        completeness: known.completeness,
         notes,
         columns,
         rows,
@@ -59,25 +51,17 @@ pub fn posture(arguments: &cli::Posture) -> Result<bool, Failure> {
     Ok(!view.routes.iter().any(bare))
 }
 
-fn text(text: &str) -> Cell {
-    Cell::Text(text.to_owned())
-}
-
 /// A time in seconds since 1970 in UTC; zero is none.
 fn when(second: u64) -> Cell {
-    Cell::Text(if second == 0 {
-        String::new()
-    } else {
-        time(second)
-    })
+    Cell::time((second != 0).then_some(second))
 }
 
 fn routes(routes: &[RouteView]) -> Table {
     let row = |route: &RouteView| {
         vec![
-            text(&route.api),
-            text(&route.route),
-            text(route.posture.name()),
+            Cell::text(&route.api),
+            Cell::text(&route.route),
+            Cell::text(route.posture.name()),
             Cell::Count(route.access.keyed),
             Cell::Count(route.access.unkeyed),
             when(route.access.last_unkeyed),
@@ -102,9 +86,9 @@ fn keys(keys: &[KeyView], now: u64) -> Table {
             "stranger"
         };
         vec![
-            text(&key.consumer),
-            text(&key.key),
-            text(kind),
+            Cell::text(&key.consumer),
+            Cell::text(&key.key),
+            Cell::text(kind),
             when(key.first),
             when(key.last),
             Cell::Count(now.saturating_sub(key.first) / DAY),
@@ -129,7 +113,7 @@ fn listeners(listeners: &[Listener]) -> Table {
     let row = |listener: &Listener| {
         let versions = listener.versions.map(Cell::Count);
         let counts = [listener.refused, listener.unread, listener.weak].map(Cell::Count);
-        let mut row = vec![text(&listener.name)];
+        let mut row = vec![Cell::text(&listener.name)];
         row.extend(versions.into_iter().chain(counts));
         row.extend([when(listener.last_weak), when(listener.last)]);
         row
@@ -144,9 +128,9 @@ fn listeners(listeners: &[Listener]) -> Table {
 fn documented(inventories: &[Inventory]) -> Table {
     let row = |api: &str, route: &inventory::Route| {
         vec![
-            text(api),
-            text(&route.route),
-            text(route.standing.name()),
+            Cell::text(api),
+            Cell::text(&route.route),
+            Cell::text(route.standing.name()),
             Cell::Count(route.successes),
         ]
     };

@@ -5,10 +5,16 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
 use super::cli;
 use super::config::{self, Config};
 use super::failure::Failure;
 use super::run::retention;
+use crate::awareness::{Awareness, View};
+use crate::identity::Registry;
 use crate::store::{self, Period};
 
 /// How long the daemon may take to answer.
@@ -57,6 +63,48 @@ pub fn period(asked: &cli::Period, now: u64) -> Result<Period, Failure> {
         ));
     }
     Ok(Period { from, until })
+}
+
+/// What the ledger knows of what is usual, and of how complete that is.
+pub struct Known {
+    /// The ledger.
+    pub ledger: store::Reader,
+    /// Awareness as its baselines have it.
+    pub view: View,
+    /// Since when, and until when: seconds since 1970 in UTC.
+    pub from: u64,
+    /// Now.
+    pub now: u64,
+    /// Certain exchanges among all that must have been.
+    pub completeness: f64,
+    /// Why what the daemon has in memory is not in it.
+    pub note: Option<String>,
+}
+
+impl Known {
+    /// Reads it, with what the running daemon has.
+    ///
+    /// # Errors
+    /// When there is no ledger, or it cannot be read.
+    pub fn read(config: &Config, registry: &Registry) -> Result<Self, Failure> {
+        let note = ask(&config.control.socket, "commit all").err();
+        let ledger = ledger(config)?;
+        let failed = |error| Failure::input("ledger", error);
+        let now = now();
+        let mut awareness = Awareness::new(registry);
+        awareness.restore(store::baselines(&ledger).map_err(failed)?, Vec::new(), now);
+        let view = awareness.view();
+        let from = if view.since == 0 { now } else { view.since };
+        let coverage = store::coverage(&ledger, Period { from, until: now }).map_err(failed)?;
+        Ok(Self {
+            ledger,
+            view,
+            from,
+            now,
+            completeness: coverage.completeness(),
+            note,
+        })
+    }
 }
 
 /// Opens the ledger.
@@ -108,24 +156,22 @@ pub fn tell(socket: &Path, request: &str) -> Result<(), String> {
     }
 }
 
+/// A time, or the beginning of a day in UTC.
+pub fn timestamp(text: &str) -> Option<Timestamp> {
+    let day = || {
+        let day = text.parse::<Date>().ok()?;
+        Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    };
+    text.parse().ok().or_else(day)
+}
+
 /// A date, a time, or how long ago.
 ///
 /// # Errors
 /// When the text is none of these.
 pub fn moment(text: &str, now: u64) -> Result<u64, Failure> {
     let ago = config::Period::parse(text).map(|period| now.saturating_sub(period.0.as_secs()));
-    let time = || text.parse::<jiff::Timestamp>().ok();
-    let date = || {
-        let date = text.parse::<jiff::civil::Date>().ok()?;
-        date.to_zoned(jiff::tz::TimeZone::UTC)
-            .ok()
-            .map(|zoned| zoned.timestamp())
-    };
-    let absolute = || {
-        time()
-            .or_else(date)
-            .and_then(|time| u64::try_from(time.as_second()).ok())
-    };
+    let absolute = || u64::try_from(timestamp(text)?.as_second()).ok();
     ago.or_else(absolute).ok_or_else(|| {
         Failure::input(
             "period",

@@ -3,14 +3,14 @@
 //! Invariant: a file that is written belongs to whom it belonged and is as readable as it was, and what stands there loads. The
 //! running daemon sees the folder change and reads it again.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Gid, Uid};
 
-use super::config::{Config, read_registry};
+use super::config::{Config, draft, read_registry};
 use super::failure::Failure;
 use crate::identity::registry::Editor;
 
@@ -155,10 +155,8 @@ fn replace(file: &Path, before: &str, text: &str) -> io::Result<()> {
             "was changed by somebody else just now (repeat the command)",
         ));
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // The loader passes over names that begin with a dot.
-    let draft = folder.join(format!(".{name}.{}", std::process::id()));
-    let written = write(&draft, text, mode, &like).and_then(|()| fs::rename(&draft, path));
+    let (draft, out) = draft(folder, path)?;
+    let written = write(out, text, mode, &like).and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
         // Whatever is left of it is no use.
         let _ = fs::remove_file(&draft);
@@ -167,16 +165,7 @@ fn replace(file: &Path, before: &str, text: &str) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write(draft: &Path, text: &str, mode: u32, like: &fs::Metadata) -> io::Result<()> {
-    match fs::remove_file(draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut out = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(draft)?;
+fn write(mut out: File, text: &str, mode: u32, like: &fs::Metadata) -> io::Result<()> {
     let own = out.metadata()?;
     if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
         let (user, group) = (Uid::from_raw(like.uid()), Gid::from_raw(like.gid()));

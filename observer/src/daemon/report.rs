@@ -144,6 +144,16 @@ impl Report {
 }
 
 impl Cell {
+    /// A text.
+    pub fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+
+    /// A time in seconds since 1970 in UTC; empty where there is none.
+    pub fn time(second: Option<u64>) -> Self {
+        Self::Text(second.map_or_else(String::new, time))
+    }
+
     fn shown(&self) -> String {
         match self {
             Self::Text(text) => text.escape_debug().to_string(),
@@ -192,15 +202,20 @@ fn is_steering(c: char) -> bool {
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A JSON text in which nothing steers a terminal. What is left of control characters is those that JSON allows in strings
-/// (RFC 8259 section 7); line ends stand between values only.
-fn printable(json: &str) -> String {
+/// A JSON text that says the same without what a terminal would obey: such characters stand in strings only (RFC 8259 section
+/// 7), but for line ends between values.
+pub fn printable(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        if is_steering(c) && c != '\n' {
-            text.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
+        let shown = c.is_ascii_graphic()
+            || matches!(c, ' ' | '\n')
+            || (!c.is_ascii() && c.escape_debug().len() == 1);
+        if shown {
             text.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
         }
     }
     text

@@ -206,6 +206,26 @@ fn read_pepper(file: &Path, open: File) -> Result<Pepper, FileError> {
     Ok(Pepper::new(&mut bytes))
 }
 
+/// A new file beside another, for its owner only, under a name that loaders pass over: it begins with a dot.
+///
+/// # Errors
+/// What the system refuses.
+pub fn draft(folder: &Path, file: &Path) -> io::Result<(PathBuf, File)> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let draft = folder.join(format!(".{name}.{}", std::process::id()));
+    // One that a process of this number left behind when it was killed here.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let out = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)?;
+    Ok((draft, out))
+}
+
 /// Writes a new pepper beside its path and links it there, whole or not at all. Whoever comes second keeps the first's.
 fn create_pepper(file: &Path) -> io::Result<()> {
     let folder = file
@@ -219,18 +239,7 @@ fn create_pepper(file: &Path) -> io::Result<()> {
             .create(folder)?;
     }
     let bytes = random()?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let draft = folder.join(format!(".{name}.{}", std::process::id()));
-    // One that a process of this number left behind when it was killed here.
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut out = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)?;
+    let (draft, mut out) = draft(folder, file)?;
     let linked = out
         .write_all(&*bytes)
         .and_then(|()| out.sync_all())

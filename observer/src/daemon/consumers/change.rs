@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::super::cli::{self, Add, Adopt, Revoke};
 use super::super::failure::Failure;
 use super::super::keys::read_key;
 use super::super::registry::Session;
-use super::super::rules;
+use super::super::{reading, rules};
 use super::sightings::Sightings;
 use super::{id, shown};
 use crate::identity::Fingerprint;
@@ -154,12 +153,7 @@ fn tells(text: &str, key: &[u8]) -> bool {
 
 fn time(what: &str, text: Option<&str>) -> Result<Option<Timestamp>, Failure> {
     let Some(text) = text else { return Ok(None) };
-    let date = || {
-        let date = text.parse::<Date>().ok()?;
-        date.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp())
-    };
-    let time = text.parse().ok().or_else(date);
-    time.map(Some).ok_or_else(|| {
+    reading::timestamp(text).map(Some).ok_or_else(|| {
         let why = format!(
             "`{}` is no time: write 2026-01-01 or 2026-01-01T00:00:00Z",
             shown(text)

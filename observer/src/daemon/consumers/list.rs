@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::super::cli::{KeyList, Listing};
 use super::super::config::Config;
 use super::super::failure::Failure;
-use super::super::report::{Cell, time};
+use super::super::report::Cell;
 use super::super::rules;
 use super::shown;
 use super::sightings::Sightings;
@@ -15,20 +15,12 @@ use crate::identity::document::suggestion;
 use crate::identity::registry::{Account, Handle};
 use crate::identity::{Fingerprint, KeyEntry, Registry};
 
-fn text(text: &str) -> Cell {
-    Cell::Text(text.to_owned())
-}
-
 fn maybe(value: Option<&impl ToString>) -> Cell {
     Cell::Text(value.map_or_else(String::new, ToString::to_string))
 }
 
 fn moment(time: Option<Timestamp>) -> Cell {
     maybe(time.as_ref())
-}
-
-fn second(second: Option<u64>) -> Cell {
-    Cell::Text(second.map_or_else(String::new, time))
 }
 
 /// `observer consumers list`.
@@ -58,14 +50,14 @@ pub fn accounts(listing: &Listing) -> Result<(), Failure> {
             Cell::Count(counts.get(&*account.id).copied().unwrap_or(0))
         };
         vec![
-            text(&account.id),
+            Cell::text(&account.id),
             maybe(account.name.as_ref()),
             maybe(account.plan.as_ref()),
             maybe(terms.map(|terms| &terms.version)),
             maybe(terms.and_then(|terms| terms.accepted).as_ref()),
             count(&apps),
             count(&keys),
-            second(last.get(&*account.id).copied()),
+            Cell::time(last.get(&*account.id).copied()),
         ]
     };
     let rows = registry.accounts().iter().map(row).collect();
@@ -102,16 +94,16 @@ pub fn account(id: &str, listing: &Listing) -> Result<(), Failure> {
         let view = known.get(&*key.key);
         let networks: Vec<String> = key.networks.iter().map(ToString::to_string).collect();
         vec![
-            text(&key.app),
-            text(owners.get(&*key.app).copied().unwrap_or_default()),
-            text(&key.key),
-            text(key.state.name()),
+            Cell::text(&key.app),
+            Cell::text(owners.get(&*key.app).copied().unwrap_or_default()),
+            Cell::text(&key.key),
+            Cell::text(key.state.name()),
             moment(key.valid_from),
             moment(key.expires),
-            text(&networks.join(" ")),
+            Cell::text(&networks.join(" ")),
             maybe(key.hint.as_ref()),
             Cell::Text(handle(&key.handle)),
-            second(view.map(|view| view.last)),
+            Cell::time(view.map(|view| view.last)),
             Cell::Count(view.map_or(0, |view| view.requests)),
         ]
     };
@@ -201,7 +193,7 @@ pub fn keys(arguments: &KeyList) -> Result<(), Failure> {
         let mut row = key_cells(key);
         row.extend([
             maybe(key.hint.as_ref()),
-            second(known.get(&*key.key).map(|view| view.last)),
+            Cell::time(known.get(&*key.key).map(|view| view.last)),
         ]);
         row
     };
@@ -216,10 +208,10 @@ const KEY_COLUMNS: [&str; 6] = ["consumer", "app", "key", "state", "valid_from",
 
 fn key_cells(key: &KeyEntry) -> Vec<Cell> {
     vec![
-        text(&key.consumer),
-        text(&key.app),
-        text(&key.key),
-        text(key.state.name()),
+        Cell::text(&key.consumer),
+        Cell::text(&key.app),
+        Cell::text(&key.key),
+        Cell::text(key.state.name()),
         moment(key.valid_from),
         moment(key.expires),
     ]
@@ -236,9 +228,9 @@ pub fn strangers(listing: &Listing) -> Result<(), Failure> {
     let adopted = identities(&config, &registry)?;
     let row = |view: &&KeyView| {
         vec![
-            text(&view.key),
-            second(Some(view.first)),
-            second(Some(view.last)),
+            Cell::text(&view.key),
+            Cell::time(Some(view.first)),
+            Cell::time(Some(view.last)),
             Cell::Count(view.requests),
             Cell::Number(view.success),
             Cell::Count(view.networks as u64),

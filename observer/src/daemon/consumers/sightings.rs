@@ -6,9 +6,9 @@ use hashbrown::HashMap;
 
 use super::super::config::Config;
 use super::super::failure::Failure;
-use super::super::reading;
+use super::super::reading::{self, Known};
 use super::super::report::{Cell, Report};
-use crate::awareness::{Awareness, KeyView};
+use crate::awareness::KeyView;
 use crate::identity::Registry;
 use crate::store::{self, Period};
 
@@ -36,32 +36,24 @@ impl Sightings {
     /// # Errors
     /// When there is no ledger.
     pub fn read(config: &Config, registry: &Registry) -> Result<Self, Failure> {
-        let note = reading::ask(&config.control.socket, "commit all").err();
-        let ledger = reading::ledger(config)?;
+        let known = Known::read(config, registry)?;
         let failed = |error| Failure::input("ledger", error);
-        let now = reading::now();
-        let mut awareness = Awareness::new(registry);
-        awareness.restore(store::baselines(&ledger).map_err(failed)?, Vec::new(), now);
-        let view = awareness.view();
-        let since = (view.since != 0).then_some(view.since);
-        let from = since.unwrap_or(now);
-        let coverage = store::coverage(&ledger, Period { from, until: now }).map_err(failed)?;
         let all = Period {
             from: 0,
-            until: (now / 86_400 + 1) * 86_400,
+            until: (known.now / 86_400 + 1) * 86_400,
         };
-        let rows = store::usage(&ledger, all, &["key"]).map_err(failed)?;
+        let rows = store::usage(&known.ledger, all, &["key"]).map_err(failed)?;
         let requests = rows
             .into_iter()
             .filter_map(|row| Some((row.group.into_iter().next()?, row.sums.requests)));
         Ok(Self {
-            since,
-            now,
-            completeness: coverage.completeness(),
-            notes: note.into_iter().collect(),
-            views: view.keys,
+            since: (known.view.since != 0).then_some(known.view.since),
+            now: known.now,
+            completeness: known.completeness,
+            notes: known.note.into_iter().collect(),
+            views: known.view.keys,
             requests: requests.collect(),
-            ledger: Some(ledger),
+            ledger: Some(known.ledger),
         })
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use super::super::cli::Format;
-use super::super::report::{csv, time};
+use super::super::report::{csv, printable, time};
 use super::record::Record;
 use crate::store::Period;
 
@@ -76,7 +76,7 @@ impl Printer {
         match self.format {
             Format::Json if self.terminal => {
                 let text = String::from_utf8_lossy(line);
-                writeln!(self.output, "{}", for_terminal(&text))
+                writeln!(self.output, "{}", printable(&text))
             }
             Format::Json => {
                 self.output.write_all(line)?;
@@ -203,22 +203,4 @@ fn row<'a>(record: &'a Record<'_>) -> [Cow<'a, str>; FIELDS.len() + LAST.len()] 
         Cow::Owned(record.complete.to_string()),
         optional(&record.reason),
     ]
-}
-
-/// JSON that says the same without what a terminal would obey: within a line such characters stand in strings only.
-pub fn for_terminal(line: &str) -> String {
-    let mut text = String::with_capacity(line.len());
-    for character in line.chars() {
-        let shown = character.is_ascii_graphic()
-            || character == ' '
-            || (!character.is_ascii() && character.escape_debug().len() == 1);
-        if shown {
-            text.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                text.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    text
 }

@@ -3,7 +3,7 @@
 use clap::Parser;
 
 use super::super::cli::{Cli, Command};
-use super::print::for_terminal;
+use super::super::report::printable;
 use super::*;
 use crate::export::records::write_record;
 use crate::usage::tests::call;
@@ -123,7 +123,7 @@ fn files_of_other_hours_are_not_opened() {
 #[test]
 fn what_a_terminal_would_obey_is_shown_and_means_the_same() {
     let hostile = "{\"target\":\"/\u{9b}31m\u{202e}\u{7f}\u{1f512} \u{e9}\"}";
-    let shown = for_terminal(hostile);
+    let shown = printable(hostile);
     assert!(!shown.contains(['\u{9b}', '\u{202e}', '\u{7f}']), "{shown}");
     assert!(shown.contains("\u{1f512} \u{e9}"), "{shown}");
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
