@@ -16,7 +16,7 @@ mod pending;
 mod proxy_protocol;
 mod reader;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use advice::Advice;
 pub use connection::Connection;

@@ -17,6 +17,7 @@ pub mod discovery;
 pub mod flood;
 pub mod frames;
 pub mod haproxy;
+pub mod hello;
 pub mod logging;
 pub mod metrics;
 pub mod nab;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::namespace::Namespace;
+use crate::nginx;
 use crate::process::{Process, wait_for};
 
 /// Ports of the three.
@@ -21,20 +22,7 @@ pub const HAPROXY: u16 = 8011;
 pub const APACHE: u16 = 8013;
 
 const NGINX_CONFIG: &str = r#"
-daemon off;
-user root;
-worker_processes 2;
-pid nginx.pid;
-error_log error.log;
-events { worker_connections 1024; }
-http {
-  access_log off;
   log_format object escape=json '{"msec":"$msec","remote_addr":"$remote_addr","request":"$request","status":"$status","body_bytes_sent":$body_bytes_sent}';
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
   keepalive_requests 10000000;
   server {
     listen 8010;
@@ -53,7 +41,6 @@ http {
     location ~ ^/v1/items/\d+8$ { return 409 "not now"; }
     location ~ ^/v1/items/\d+9$ { return 503 "not at all"; }
   }
-}
 "#;
 
 const HAPROXY_CONFIG: &str = "
@@ -119,7 +106,6 @@ impl Servers {
         let path = |name: &str| folder.path().join(name);
         let write = |name: &str, text: &str| fs::write(path(name), text).expect("writing a file");
         let place = folder.path().display().to_string();
-        write("nginx.conf", NGINX_CONFIG);
         write("big", &"x".repeat(16 << 20));
         write("haproxy.cfg", HAPROXY_CONFIG);
         write("apache.conf", &APACHE_CONFIG.replace("FOLDER", &place));
@@ -129,12 +115,7 @@ impl Servers {
         let quiet = |command: &mut std::process::Command| {
             command.stdin(Stdio::null()).stderr(Stdio::null());
         };
-        let mut nginx = namespace.command("/usr/sbin/nginx");
-        nginx
-            .arg("-p")
-            .arg(folder.path())
-            .args(["-c", "nginx.conf"]);
-        quiet(&mut nginx);
+        let mut nginx = nginx::command(namespace, folder.path(), NGINX_CONFIG);
         let mut haproxy = namespace.command("/usr/sbin/haproxy");
         haproxy
             .args(["-db", "-f"])

@@ -3,8 +3,8 @@
 //! One edge server, and a backend that it is a proxy for: each writes a log of its own.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -18,20 +18,7 @@ use crate::process::{Process, wait_for};
 pub const DOWNLOAD: u64 = 1 << 30;
 
 const CONFIG: &str = r#"
-daemon off;
-user root;
-worker_processes 2;
-pid nginx.pid;
-error_log error.log;
-events { worker_connections 1024; }
-http {
-  access_log off;
   log_format counted escape=json '{"method":"$request_method","uri":"$request_uri","status":"$status","sent":$bytes_sent,"body":$body_bytes_sent,"key":"$http_x_api_key"}';
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
   default_type application/json;
   keepalive_requests 10000000;
   client_max_body_size 0;
@@ -85,14 +72,22 @@ http {
     location /v1/widgets/ { return 200 '{"widget":"$uri"}'; }
     location = /v1/forbidden { return 403; }
   }
-}
 "#;
 
 /// One port a kind of TLS: what is in use today, and what should not be any more.
 const TLS_CONFIG: &str = r#"
+  ssl_certificate cert.pem;
+  ssl_certificate_key key.pem;
+  server { listen 8443 ssl; ssl_protocols TLSv1.2 TLSv1.3; return 200 "today"; }
+  server { listen 8444 ssl; ssl_protocols TLSv1; ssl_ciphers ALL:@SECLEVEL=0; return 200 "obsolete"; }
+  server { listen 8445 ssl; ssl_protocols TLSv1.3; ssl_ecdh_curve secp384r1; return 200 "asked twice"; }
+"#;
+
+/// What stands around what a server is to do: everything that it writes is below its folder.
+const FRAME: &str = "
 daemon off;
 user root;
-worker_processes 1;
+worker_processes 2;
 pid nginx.pid;
 error_log error.log;
 events { worker_connections 1024; }
@@ -103,13 +98,7 @@ http {
   fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
-  ssl_certificate cert.pem;
-  ssl_certificate_key key.pem;
-  server { listen 8443 ssl; ssl_protocols TLSv1.2 TLSv1.3; return 200 "today"; }
-  server { listen 8444 ssl; ssl_protocols TLSv1; ssl_ciphers ALL:@SECLEVEL=0; return 200 "obsolete"; }
-  server { listen 8445 ssl; ssl_protocols TLSv1.3; ssl_ecdh_curve secp384r1; return 200 "asked twice"; }
-}
-"#;
+";
 
 /// A running nginx.
 #[derive(Debug)]
@@ -203,14 +192,7 @@ impl Nginx {
 
     fn launch(namespace: &Namespace, folder: TempDir, config: &str, port: u16) -> Self {
         let nginx_folder = folder.path();
-        fs::write(nginx_folder.join("nginx.conf"), config).expect("writing a file of nginx");
-        let mut command = namespace.command("/usr/sbin/nginx");
-        command
-            .arg("-p")
-            .arg(nginx_folder)
-            .args(["-c", "nginx.conf"])
-            .stdin(Stdio::null())
-            .stderr(Stdio::null());
+        let mut command = command(namespace, nginx_folder, config);
         let mut process = Process::start(&mut command);
         let errors = || fs::read_to_string(nginx_folder.join("error.log")).unwrap_or_default();
         wait_for("nginx to listen", Duration::from_secs(10), || {
@@ -242,6 +224,23 @@ impl Nginx {
         let text = fs::read_to_string(self.path(name)).unwrap_or_default();
         text.lines().filter_map(logged).collect()
     }
+}
+
+/// What starts nginx in a folder. `http`: lines of that section of its configuration.
+///
+/// # Panics
+/// When its configuration cannot be written.
+pub fn command(namespace: &Namespace, folder: &Path, http: &str) -> Command {
+    let config = format!("{FRAME}{http}}}\n");
+    fs::write(folder.join("nginx.conf"), config).expect("writing a file of nginx");
+    let mut command = namespace.command("/usr/sbin/nginx");
+    command
+        .arg("-p")
+        .arg(folder)
+        .args(["-c", "nginx.conf"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    command
 }
 
 /// Reads a line; one that is not yet whole is none.

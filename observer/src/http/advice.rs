@@ -114,13 +114,7 @@ mod tests {
     use super::*;
 
     fn advice(status: u16, fields: &[(&str, &str)]) -> (u32, u32) {
-        let fields: Vec<Header<'_>> = fields
-            .iter()
-            .map(|(name, value)| Header {
-                name,
-                value: value.as_bytes(),
-            })
-            .collect();
+        let fields = crate::http::tests::fields(fields);
         let advice = Advice::of(status, &fields);
         (advice.retry_after, advice.hourly)
     }

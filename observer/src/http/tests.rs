@@ -7,7 +7,28 @@ mod messages;
 mod random_loss;
 mod segmentation;
 
+use httparse::Header;
+
 use super::*;
+
+/// Fields by name and value.
+pub(crate) fn fields<'a>(fields: &[(&'a str, &'a str)]) -> Vec<Header<'a>> {
+    let field = |(name, value): &(&'a str, &'a str)| Header {
+        name,
+        value: value.as_bytes(),
+    };
+    fields.iter().map(field).collect()
+}
+
+/// The head of a GET request.
+pub(crate) fn head<'a>(target: &'a str, fields: &'a [Header<'a>]) -> RequestHead<'a> {
+    RequestHead {
+        method: "GET",
+        target,
+        version: Version::Http11,
+        fields,
+    }
+}
 
 /// What the sink saw.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::http::Version;
+use crate::http::tests as request;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use httparse::Header;
@@ -42,19 +43,8 @@ fn attribute(
     peer: &str,
     proxied: Option<&str>,
 ) -> Attribution {
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| Header {
-            name,
-            value: value.as_bytes(),
-        })
-        .collect();
-    let head = RequestHead {
-        method: "GET",
-        target,
-        version: Version::Http11,
-        fields: &fields,
-    };
+    let fields = request::fields(fields);
+    let head = request::head(target, &fields);
     let proxied = proxied.map(|source| source.parse().unwrap());
     Attributor::new(settings, fingerprinter()).attribute(
         &registry(),

@@ -12,7 +12,7 @@ use observer::identity::{Attributor, Fingerprinter, IdentitySettings, Pepper, Re
 use observer::pipeline::{Host, Pipeline, Settings};
 use observer::route::{self, Api, Routes};
 use observer::segment::Segment;
-use observer::tls::{Hello, Version};
+use observer::tls::Hello;
 use observer::usage::Call;
 use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey, Kind, flags};
 use observer_ebpf::track::ORIGIN;
@@ -22,6 +22,7 @@ use super::emit::{Emit, Place};
 use super::labels::RETIRED;
 use super::population::Population;
 use super::request::{API, Credential, DOCUMENTED, Request, Way};
+use crate::hello::server_hello;
 
 /// The host, its pipeline and its awareness.
 pub struct Wire {
@@ -186,7 +187,12 @@ impl Wire {
     fn handshake(&mut self, request: &Request, hello: Option<Hello>) {
         let connection = Connection::new(request, self.connections.len());
         let payload = match hello {
-            Some(hello) => server_hello(&hello),
+            Some(hello) => {
+                let message = server_hello(&hello, [9; 32], 0);
+                let mut record = vec![22, 3, 3, 0, message.len() as u8];
+                record.extend(message);
+                record
+            }
             // A fatal alert: protocol_version (RFC 8446 section 6).
             None => vec![21, 3, 3, 0, 2, 2, 70],
         };
@@ -397,27 +403,6 @@ impl Connection {
 fn cpu_time() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-/// A record with a ServerHello (RFC 8446 section 4.1.3).
-fn server_hello(hello: &Hello) -> Vec<u8> {
-    let (number, chosen): (u8, &[u8]) = match hello.version {
-        Version::Ssl3 => (0, &[]),
-        Version::Tls10 => (1, &[]),
-        Version::Tls11 => (2, &[]),
-        Version::Tls12 => (3, &[]),
-        Version::Tls13 => (3, &[0, 6, 0, 43, 0, 2, 3, 4]),
-    };
-    let mut body = vec![3, number];
-    body.extend([9; 32]);
-    body.push(0);
-    body.extend(hello.cipher.to_be_bytes());
-    body.push(0);
-    body.extend(chosen);
-    let length = body.len() as u8;
-    let mut record = vec![22, 3, number, 0, length + 4, 2, 0, 0, length];
-    record.extend(body);
-    record
 }
 
 fn head(request: &Request) -> String {

@@ -4,6 +4,8 @@ use arbitrary::{Result, Unstructured};
 use observer::tls::{Flight, Hello, Outcome, Version};
 use observer_ebpf::track::HELLO;
 
+use crate::hello::server_hello;
+
 /// Reads flights in one piece and in many.
 ///
 /// # Panics
@@ -48,40 +50,16 @@ fn case(input: &mut Unstructured<'_>) -> Result<(Vec<u8>, Option<Hello>)> {
             0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2,
             0xc8, 0xa8, 0x33, 0x9c,
         ];
-        records(&message(&hello, retry, 0), input, &mut flight)?;
+        records(&server_hello(&hello, retry, 0), input, &mut flight)?;
     }
     if input.arbitrary()? {
         flight.extend([20, 3, 3, 0, 1, 1]);
     }
     let session = input.int_in_range(0..=32)?;
     let random = [input.arbitrary::<u8>()? & 0x7f; 32];
-    records(&message(&hello, random, session), input, &mut flight)?;
+    records(&server_hello(&hello, random, session), input, &mut flight)?;
     let told = (flight.len() <= HELLO as usize).then_some(hello);
     Ok((flight, told))
-}
-
-/// A ServerHello with its header (RFC 8446 section 4.1.3, RFC 5246 section 7.4.1.3).
-fn message(hello: &Hello, random: [u8; 32], session: u8) -> Vec<u8> {
-    let number = 0x0300
-        + Version::ALL
-            .iter()
-            .position(|it| *it == hello.version)
-            .unwrap_or(0) as u16;
-    let is_new = hello.version == Version::Tls13;
-    let mut body = (if is_new { 0x0303 } else { number })
-        .to_be_bytes()
-        .to_vec();
-    body.extend(random);
-    body.push(session);
-    body.resize(body.len() + usize::from(session), 5);
-    body.extend(hello.cipher.to_be_bytes());
-    body.push(0);
-    if is_new {
-        body.extend([0, 10, 0xff, 1, 0, 0, 0, 43, 0, 2, 3, 4]);
-    }
-    let mut message = vec![2, 0, 0, body.len() as u8];
-    message.extend(body);
-    message
 }
 
 /// Puts a message in records of any length.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::http::tests as request;
 use proptest::prelude::*;
 
 fn nets(texts: &[&str]) -> Vec<IpNet> {
@@ -6,13 +7,7 @@ fn nets(texts: &[&str]) -> Vec<IpNet> {
 }
 
 fn seen(fields: &[(&str, &str)]) -> String {
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| Header {
-            name,
-            value: value.as_bytes(),
-        })
-        .collect();
+    let fields = request::fields(fields);
     let trusted = nets(&["10.0.0.0/8", "2001:db8:1::/48"]);
     client(&fields, "10.0.0.1:4000".parse().unwrap(), &trusted).to_string()
 }
@@ -98,13 +93,7 @@ fn fields_that_contradict_each_other_name_nobody() {
 #[test]
 fn the_last_proxy_says_how_its_client_came() {
     let said = |fields: &[(&str, &str)]| {
-        let fields: Vec<_> = fields
-            .iter()
-            .map(|(name, value)| Header {
-                name,
-                value: value.as_bytes(),
-            })
-            .collect();
+        let fields = request::fields(fields);
         let Forwarding { present, https } = forwarding(&fields);
         (present, https)
     };

@@ -1,7 +1,6 @@
 use super::*;
-use crate::http::Version;
+use crate::http::tests as request;
 use crate::identity::Pepper;
-use httparse::Header;
 
 fn discovery() -> Discovery {
     Discovery::new(Fingerprinter::new(&Pepper::new(&mut [7; 32])))
@@ -9,19 +8,8 @@ fn discovery() -> Discovery {
 
 /// Observes a request to the only API there is.
 fn observe(discovery: &mut Discovery, target: &str, fields: &[(&str, &str)], status: u16) {
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| Header {
-            name,
-            value: value.as_bytes(),
-        })
-        .collect();
-    let head = RequestHead {
-        method: "GET",
-        target,
-        version: Version::Http11,
-        fields: &fields,
-    };
+    let fields = request::fields(fields);
+    let head = request::head(target, &fields);
     let seen = discovery.look(&head);
     discovery.observe(&"api".into(), seen, status);
 }

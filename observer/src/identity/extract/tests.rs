@@ -3,6 +3,7 @@ mod schemes;
 
 use super::*;
 use crate::http::Version;
+use crate::http::tests as request;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use httparse::Header;
@@ -14,19 +15,8 @@ fn found_by(
     fields: &[(&str, &str)],
     gateway: bool,
 ) -> Vec<String> {
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| Header {
-            name,
-            value: value.as_bytes(),
-        })
-        .collect();
-    let head = RequestHead {
-        method: "GET",
-        target,
-        version: Version::Http11,
-        fields: &fields,
-    };
+    let fields = request::fields(fields);
+    let head = request::head(target, &fields);
     let candidates = extractor.candidates(
         &head,
         Trust {

@@ -9,19 +9,8 @@ fn authorized(value: &str) -> Vec<String> {
 
 /// Whether a request is told from every other by what it carries, and by what.
 fn replay(fields: &[(&str, &str)]) -> u64 {
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| Header {
-            name,
-            value: value.as_bytes(),
-        })
-        .collect();
-    signature(&RequestHead {
-        method: "GET",
-        target: "/",
-        version: Version::Http11,
-        fields: &fields,
-    })
+    let fields = request::fields(fields);
+    signature(&request::head("/", &fields))
 }
 
 /// RFC 7616 section 3.9.1.
