@@ -10,6 +10,7 @@ mod failure;
 mod host;
 mod incidents;
 mod keys;
+mod playback;
 mod posture;
 mod progress;
 mod reading;

@@ -1,34 +1,26 @@
 //! `observer keys discover`: where keys travel, from captures, through the same pipeline as a replay.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cli::{self, DiscoverFormat, Format};
 use super::config::random;
 use super::failure::Failure;
-use super::host::CaptureHost;
+use super::playback::{TICK, Viewer, play};
 use super::report::{Cell, Report};
 use super::rules;
-use crate::capture_file::{self, Tracking};
 use crate::identity::discovery::Ranked;
 use crate::identity::{Discovery, Fingerprinter, Pepper};
-use crate::pipeline::Pipeline;
 use crate::usage::Call;
-
-/// How often time passes for the pipeline: nanoseconds of capture time.
-const TICK: u64 = 1_000_000_000;
 
 /// What the captures were.
 #[derive(Default)]
 struct Seen {
-    first: Option<u64>,
-    last: u64,
     exchanges: u64,
     certain: u64,
 }
 
-impl Seen {
+impl Viewer for Seen {
     fn call(&mut self, call: &Call) {
         self.exchanges += 1;
         self.certain += u64::from(call.is_certain());
@@ -46,7 +38,8 @@ pub fn discover(arguments: &cli::Discover) -> Result<(), Failure> {
     let hasher = Fingerprinter::new(&Pepper::new(&mut bytes));
     let mut pipeline = rules::pipeline(&config, hasher.clone(), Vec::new(), false)?;
     pipeline.discover(Discovery::new(hasher));
-    let seen = read(&arguments.captures, &mut pipeline)?;
+    let mut seen = Seen::default();
+    let played = play(&arguments.captures, &mut pipeline, &mut seen)?;
     let Some(discovery) = pipeline.discovery() else {
         return Ok(());
     };
@@ -59,8 +52,8 @@ pub fn discover(arguments: &cli::Discover) -> Result<(), Failure> {
         ));
     }
     let report = Report {
-        from: seen.first.unwrap_or(0) / TICK,
-        to: seen.last / TICK,
+        from: played.first.unwrap_or(0) / TICK,
+        to: played.last / TICK,
         completeness: seen.certain as f64 / seen.exchanges.max(1) as f64,
         notes,
         columns: COLUMNS.to_vec(),
@@ -76,37 +69,6 @@ pub fn discover(arguments: &cli::Discover) -> Result<(), Failure> {
         DiscoverFormat::Csv => report.print(Format::Csv),
         DiscoverFormat::Toml => super::print(&stanzas(&ranked)),
     }
-}
-
-fn read(captures: &[PathBuf], pipeline: &mut Pipeline) -> Result<Seen, Failure> {
-    let mut tracking = Tracking::default();
-    let mut host = CaptureHost::default();
-    let mut seen = Seen::default();
-    let mut tick = 0;
-    for path in captures {
-        let read = capture_file::read(path, |packet| {
-            host.name(packet.interface);
-            seen.first = Some(
-                seen.first
-                    .map_or(packet.time, |first| first.min(packet.time)),
-            );
-            seen.last = seen.last.max(packet.time);
-            if packet.time >= tick {
-                tick = packet.time.saturating_add(TICK);
-                pipeline.tick(packet.time, &mut host, &mut |call| seen.call(&call));
-            }
-            if let Some(segment) = tracking.packet(&packet) {
-                pipeline.segment(&segment, 0, &mut host, &mut |call| seen.call(&call));
-                for (flow, hint) in pipeline.take_hints() {
-                    tracking.hint(flow, hint);
-                }
-            }
-            pipeline.take_handshakes().for_each(drop);
-        });
-        read.map_err(|error| Failure::input(path.display(), error))?;
-    }
-    pipeline.finish(seen.last, &mut host, &mut |call| seen.call(&call));
-    Ok(seen)
 }
 
 const COLUMNS: [&str; 11] = [

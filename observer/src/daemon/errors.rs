@@ -57,12 +57,7 @@ pub fn errors(arguments: &cli::Errors) -> Result<(), Failure> {
 
     let mut notes: Vec<String> = reading.note.into_iter().collect();
     notes.extend(usage::notes(&coverage));
-    notes.push(format!(
-        "before: {} to {}, completeness {:.6}",
-        time(before.from),
-        time(before.until),
-        known.completeness()
-    ));
+    notes.push(usage::note_before(before, &known));
     if rows.before.is_empty() {
         notes.push("nothing is known of the time before: no excess can be told".to_owned());
     }

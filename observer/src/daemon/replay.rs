@@ -2,48 +2,49 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
 
 use super::cli;
 use super::failure::Failure;
-use super::host::CaptureHost;
+use super::playback::{Played, TICK, Viewer, play};
 use super::{rules, statistics};
 use crate::awareness::Awareness;
-use crate::capture_file::{self, Tracking};
 use crate::export::records::RecordSink;
 use crate::export::{State, metrics};
 use crate::pipeline::Pipeline;
+use crate::tls::Handshake;
 use crate::usage::{Call, Counters};
 
-/// How often time passes for the pipeline: nanoseconds of capture time.
-const TICK: u64 = 1_000_000_000;
-
-/// What was seen.
-#[derive(Debug, Default)]
-struct Summary {
-    packets: u64,
+/// Where exchanges go.
+struct Outputs<'a> {
+    counters: MutexGuard<'a, Counters>,
+    /// The time of the newest packet: nanoseconds since 1970 in UTC.
+    now: Arc<AtomicU64>,
+    awareness: Awareness,
+    records: Option<RecordSink>,
     exchanges: u64,
     uncertain: u64,
 }
 
-/// Where exchanges go.
-struct Outputs {
-    summary: Summary,
-    awareness: Awareness,
-    records: Option<RecordSink>,
-}
+impl Viewer for Outputs<'_> {
+    fn packet(&mut self, time: u64) {
+        self.now.fetch_max(time, Ordering::Relaxed);
+    }
 
-impl Outputs {
-    fn call(&mut self, counters: &mut Counters, call: &Call) {
-        self.summary.exchanges += 1;
-        self.summary.uncertain += u64::from(call.uncertain.is_some());
-        counters.record(call, call.end());
+    fn call(&mut self, call: &Call) {
+        self.exchanges += 1;
+        self.uncertain += u64::from(call.uncertain.is_some());
+        self.counters.record(call, call.end());
         self.awareness.tick(call.end() / TICK, 1.0);
         self.awareness.observe(call);
         if let Some(records) = &mut self.records {
             records.write(call);
         }
+    }
+
+    fn handshake(&mut self, handshake: &Handshake) {
+        self.awareness.observe_handshake(handshake);
     }
 }
 
@@ -71,47 +72,25 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         Counters::new(config.metrics.max_series, 0),
         move || clock.load(Ordering::Relaxed),
     ));
-    let mut tracking = Tracking::default();
-    let mut host = CaptureHost::default();
-    let mut tick = 0;
     let mut seen = Outputs {
-        summary: Summary::default(),
+        counters: state.counters(),
+        now,
         awareness: Awareness::new(pipeline.registry()),
         records,
+        exchanges: 0,
+        uncertain: 0,
     };
-    for path in &arguments.captures {
-        let mut counters = state.counters();
-        let packets = capture_file::read(path, |packet| {
-            host.name(packet.interface);
-            now.fetch_max(packet.time, Ordering::Relaxed);
-            if packet.time >= tick {
-                tick = packet.time.saturating_add(TICK);
-                pipeline.tick(packet.time, &mut host, &mut |call| {
-                    seen.call(&mut counters, &call);
-                });
-            }
-            if let Some(segment) = tracking.packet(&packet) {
-                pipeline.segment(&segment, 0, &mut host, &mut |call| {
-                    seen.call(&mut counters, &call);
-                });
-                for (flow, hint) in pipeline.take_hints() {
-                    tracking.hint(flow, hint);
-                }
-            }
-            for handshake in pipeline.take_handshakes() {
-                seen.awareness.observe_handshake(&handshake);
-            }
-        });
-        drop(counters);
-        seen.summary.packets += packets.map_err(|error| Failure::input(path.display(), error))?;
-    }
-    {
-        let mut counters = state.counters();
-        pipeline.finish(now.load(Ordering::Relaxed), &mut host, &mut |call| {
-            seen.call(&mut counters, &call);
-        });
-    }
-    if let Some(records) = &mut seen.records {
+    let played = play(&arguments.captures, &mut pipeline, &mut seen)?;
+    let Outputs {
+        counters,
+        awareness,
+        mut records,
+        exchanges,
+        uncertain,
+        ..
+    } = seen;
+    drop(counters);
+    if let Some(records) = &mut records {
         records.flush();
         if records.errors() > 0 {
             return Err(Failure::input(
@@ -120,8 +99,8 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
             ));
         }
     }
-    state.set_capture(statistics::of_pipeline(&pipeline, seen.records.as_ref()));
-    let view = seen.awareness.view();
+    state.set_capture(statistics::of_pipeline(&pipeline, records.as_ref()));
+    let view = awareness.view();
     let incidents: Vec<String> = (view.open.iter())
         .map(|incident| {
             format!(
@@ -137,7 +116,7 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         write_metrics(path, &state)?;
     }
     if arguments.summary {
-        print_summary(&seen.summary, &pipeline, &tracking, &incidents)?;
+        print_summary(&played, (exchanges, uncertain), &pipeline, &incidents)?;
     }
     Ok(())
 }
@@ -154,19 +133,19 @@ fn write_metrics(path: &Path, state: &Arc<State>) -> Result<(), Failure> {
 }
 
 fn print_summary(
-    summary: &Summary,
+    played: &Played,
+    (exchanges, uncertain): (u64, u64),
     pipeline: &Pipeline,
-    tracking: &Tracking,
     incidents: &[String],
 ) -> Result<(), Failure> {
     let counts = pipeline.counts();
     let mut text = format!(
         "packets              {}\nexchanges            {}\n  not certain        {}\nbytes never seen     {}\n",
-        summary.packets, summary.exchanges, summary.uncertain, counts.missing_bytes
+        played.packets, exchanges, uncertain, counts.missing_bytes
     );
     text.push_str(&format!(
         "IP fragments         {}\ntruncated headers    {}\n",
-        tracking.fragments, tracking.truncated
+        played.tracking.fragments, played.tracking.truncated
     ));
     for ((port, reason), count) in &counts.opaque {
         text.push_str(&format!(

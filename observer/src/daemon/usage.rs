@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::reading::{self, Reading};
 use super::report::{Cell, Report, time};
 use super::rules;
-use crate::store::{self, Coverage, UsageRow};
+use crate::store::{self, Coverage, Period, UsageRow};
 use crate::usage::batch::Sums;
 
 /// Reads and prints.
@@ -35,12 +35,7 @@ pub fn usage(arguments: &cli::Usage) -> Result<(), Failure> {
         }
         let before = reading.period.before();
         let coverage = store::coverage(&reading.ledger, before).map_err(failed)?;
-        notes.push(format!(
-            "before: {} to {}, completeness {:.6}",
-            time(before.from),
-            time(before.until),
-            coverage.completeness()
-        ));
+        notes.push(note_before(before, &coverage));
         Some(store::usage(&reading.ledger, before, &names).map_err(failed)?)
     } else {
         None
@@ -146,6 +141,16 @@ fn cells(row: UsageRow, coverage: &Coverage) -> Vec<Cell> {
         Cell::Number(mean(&sums)),
     ]);
     cells
+}
+
+/// How complete the period before is, in a sentence.
+pub fn note_before(before: Period, coverage: &Coverage) -> String {
+    format!(
+        "before: {} to {}, completeness {:.6}",
+        time(before.from),
+        time(before.until),
+        coverage.completeness()
+    )
 }
 
 /// What was missed, in sentences.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use datasketches::hll::{HllSketch, HllType};
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::extract::Extractor;
 use super::fingerprint::{Fingerprint, Fingerprinter};
@@ -128,20 +129,25 @@ impl Discovery {
                 self.left_out += 1;
                 continue;
             }
-            let Ok(values) = HllSketch::new(PRECISION, HllType::Hll8) else {
-                return;
+            let place = match entry.places.entry(sighting.location) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let Ok(values) = HllSketch::new(PRECISION, HllType::Hll8) else {
+                        return;
+                    };
+                    place.insert(Place {
+                        present: 0,
+                        accepted: 0,
+                        refused: 0,
+                        values,
+                        lengths: Vec::new(),
+                        bits: 0.0,
+                        texts: 0,
+                        known: sighting.known,
+                        prefix: sighting.prefix,
+                    })
+                }
             };
-            let place = entry.places.entry(sighting.location).or_insert(Place {
-                present: 0,
-                accepted: 0,
-                refused: 0,
-                values,
-                lengths: Vec::new(),
-                bits: 0.0,
-                texts: 0,
-                known: sighting.known,
-                prefix: sighting.prefix,
-            });
             place.present += 1;
             place.refused += refused;
             place.accepted += 1 - refused;

@@ -100,6 +100,8 @@ pub const FRAMING: u64 = 64;
 
 /// Entries held at a time.
 const HELD: usize = 4_000_000;
+/// Clients of whom requests were not read at a time.
+const CLIENTS: usize = 100_000;
 
 /// Entries of one key that wait.
 #[derive(Debug, Default)]
@@ -192,7 +194,19 @@ impl Matcher {
 
     /// Takes an exchange whose request was not read.
     pub fn unread(&mut self, client: IpAddr, time: Micros) {
-        self.unread.entry(client).or_default().push_back(time);
+        // Those long before stand for no line that is still to come.
+        let old = time.saturating_sub(4 * self.tolerance.window);
+        if self.unread.len() >= CLIENTS {
+            self.unread
+                .retain(|_, times| times.back().is_some_and(|last| *last >= old));
+        }
+        if self.unread.len() < CLIENTS || self.unread.contains_key(&client) {
+            let times = self.unread.entry(client).or_default();
+            while times.front().is_some_and(|first| *first < old) {
+                times.pop_front();
+            }
+            times.push_back(time);
+        }
     }
 
     fn take(&mut self, side: usize, entry: Entry) {

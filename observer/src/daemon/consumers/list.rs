@@ -292,8 +292,8 @@ pub fn orphans(listing: &Listing) -> Result<(), Failure> {
     let registry = rules::registry(&config)?;
     let seen = Sightings::read(&config, &registry)?;
     let known = seen.registered();
-    let never =
-        |key: &&KeyEntry| !known.contains_key(&*key.key) && !seen.requests.contains_key(&*key.key);
+    let counted = seen.counted()?;
+    let never = |key: &&KeyEntry| !known.contains_key(&*key.key) && !counted.contains(&*key.key);
     let rows = registry
         .keys()
         .iter()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::super::config::Config;
 use super::super::failure::Failure;
@@ -24,8 +24,6 @@ pub struct Sightings {
     pub notes: Vec<String>,
     /// Credentials with a baseline.
     pub views: Vec<KeyView>,
-    /// Requests by id of a registered key, for as long as the ledger keeps usage.
-    pub requests: HashMap<String, u64>,
     /// The ledger.
     pub ledger: Option<store::Reader>,
 }
@@ -37,22 +35,12 @@ impl Sightings {
     /// When there is no ledger.
     pub fn read(config: &Config, registry: &Registry) -> Result<Self, Failure> {
         let known = Known::read(config, registry)?;
-        let failed = |error| Failure::input("ledger", error);
-        let all = Period {
-            from: 0,
-            until: (known.now / 86_400 + 1) * 86_400,
-        };
-        let rows = store::usage(&known.ledger, all, &["key"]).map_err(failed)?;
-        let requests = rows
-            .into_iter()
-            .filter_map(|row| Some((row.group.into_iter().next()?, row.sums.requests)));
         Ok(Self {
             since: (known.view.since != 0).then_some(known.view.since),
             now: known.now,
             completeness: known.completeness,
             notes: known.note.into_iter().collect(),
             views: known.view.keys,
-            requests: requests.collect(),
             ledger: Some(known.ledger),
         })
     }
@@ -67,9 +55,28 @@ impl Sightings {
                 "there is no ledger that can be read here: nothing is known of use".to_owned(),
             ],
             views: Vec::new(),
-            requests: HashMap::new(),
             ledger: None,
         })
+    }
+
+    /// Ids of registered keys that were ever counted, for as long as the ledger keeps usage.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn counted(&self) -> Result<HashSet<String>, Failure> {
+        let Some(ledger) = &self.ledger else {
+            return Ok(HashSet::new());
+        };
+        let all = Period {
+            from: 0,
+            until: (self.now / 86_400 + 1) * 86_400,
+        };
+        let rows =
+            store::usage(ledger, all, &["key"]).map_err(|error| Failure::input("ledger", error))?;
+        let ids = rows
+            .into_iter()
+            .filter_map(|row| row.group.into_iter().next());
+        Ok(ids.collect())
     }
 
     /// What is known of registered keys, by id.
