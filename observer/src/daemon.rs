@@ -32,13 +32,21 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use failure::Failure;
 
+use crate::identity::shown::without_keys;
+
 /// Runs the command line. Exit codes: 0 fine, 1 ran and found something, 2 bad usage or input, 3 lacking privilege or
 /// kernel support.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
+            let said = error.render().to_string();
+            let shown = without_keys(&said);
+            let _ = if shown == said {
+                error.print()
+            } else {
+                io::stderr().write_all(shown.as_bytes())
+            };
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };

@@ -10,6 +10,7 @@ pub mod extract;
 pub mod fingerprint;
 pub mod foreign;
 pub mod registry;
+pub mod shown;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 pub use capture::{CaptureStats, InterfaceTraffic, LedgerStats, ProgramRuns};
 pub use counters::Counters;
+pub use labels::shown_method;
 pub use series::OTHER;
 pub use snapshot::{
     BUCKETS, ConsumerRow, DurationRow, ErrorClass, FailureRow, HopRow, RequestRow, Snapshot,

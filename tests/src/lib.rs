@@ -9,6 +9,7 @@
 )]
 
 pub mod akb;
+pub mod canary;
 pub mod capture;
 pub mod certificate;
 pub mod daemon;

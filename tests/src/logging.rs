@@ -1,4 +1,4 @@
-//! nginx, HAProxy and Apache with access logs of their own, for the same items.
+//! nginx, HAProxy, Apache, Caddy and Envoy with access logs of their own, for the same items.
 //!
 //! The last digit of an item's number decides its status. Apache closes a connection with 503, and says 404 instead.
 
@@ -13,13 +13,18 @@ use tempfile::TempDir;
 use crate::namespace::Namespace;
 use crate::nginx;
 use crate::process::{Process, wait_for};
+use crate::require::find;
 
-/// Ports of the three.
+/// Ports that they listen on.
 pub const NGINX: u16 = 8010;
 /// HAProxy, in front of an nginx without a log.
 pub const HAPROXY: u16 = 8011;
 /// Apache.
 pub const APACHE: u16 = 8013;
+/// Caddy.
+pub const CADDY: u16 = 8014;
+/// Envoy, in front of the same nginx.
+pub const ENVOY: u16 = 8015;
 
 const NGINX_CONFIG: &str = r#"
   log_format object escape=json '{"msec":"$msec","remote_addr":"$remote_addr","request":"$request","status":"$status","body_bytes_sent":$body_bytes_sent}';
@@ -86,10 +91,77 @@ RewriteRule ^/v1/items/\d+8$ - [R=409,L]
 RewriteRule ^/v1/items/\d+9$ - [R=404,L]
 "#;
 
-/// The three, running.
+const CADDY_CONFIG: &str = r#"
+{
+  admin off
+  auto_https off
+  persist_config off
+}
+:8014 {
+  log {
+    output file FOLDER/caddy.log
+    format json
+  }
+  @no path_regexp ^/v1/items/\d+7$
+  @not_now path_regexp ^/v1/items/\d+8$
+  @not_at_all path_regexp ^/v1/items/\d+9$
+  respond @no "no" 403
+  respond @not_now "not now" 409
+  respond @not_at_all "not at all" 503
+  respond "of Caddy" 200
+}
+"#;
+
+/// The log has the names that Envoy's documentation gives them.
+const ENVOY_CONFIG: &str = r#"
+static_resources:
+  listeners:
+  - address: { socket_address: { address: 0.0.0.0, port_value: 8015 } }
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: edge
+          access_log:
+          - name: envoy.access_loggers.file
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+              path: FOLDER/envoy.log
+              log_format:
+                json_format:
+                  start_time: "%START_TIME%"
+                  method: "%REQ(:METHOD)%"
+                  path: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"
+                  protocol: "%PROTOCOL%"
+                  response_code: "%RESPONSE_CODE%"
+                  bytes_sent: "%BYTES_SENT%"
+                  duration: "%DURATION%"
+                  downstream_remote_address: "%DOWNSTREAM_REMOTE_ADDRESS%"
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes:
+              - match: { prefix: "/" }
+                route: { cluster: nginx }
+  clusters:
+  - name: nginx
+    type: STATIC
+    load_assignment:
+      cluster_name: nginx
+      endpoints:
+      - lb_endpoints:
+        - endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: 8012 } } }
+"#;
+
+/// All of them, running.
 #[derive(Debug)]
 pub struct Servers {
-    _processes: [Process; 3],
+    _processes: [Process; 5],
     folder: TempDir,
 }
 
@@ -128,8 +200,36 @@ impl Servers {
             .arg("-f")
             .arg(path("apache.conf"));
         quiet(&mut apache);
-        let processes = [&mut nginx, &mut haproxy, &mut apache].map(Process::start);
-        for port in [NGINX, HAPROXY, APACHE] {
+        write("Caddyfile", &CADDY_CONFIG.replace("FOLDER", &place));
+        let found = |name| find(name).expect("an installed program");
+        let mut caddy = namespace.command(&found("caddy").display().to_string());
+        caddy
+            .args(["run", "--config"])
+            .arg(path("Caddyfile"))
+            .env("HOME", folder.path());
+        quiet(&mut caddy);
+        write("envoy.yaml", &ENVOY_CONFIG.replace("FOLDER", &place));
+        let mut envoy = namespace.command(&found("envoy").display().to_string());
+        // It writes its log by the second, not by the ten seconds.
+        envoy
+            .args([
+                "--concurrency",
+                "2",
+                "--file-flush-interval-msec",
+                "1000",
+                "-c",
+            ])
+            .arg(path("envoy.yaml"));
+        quiet(&mut envoy);
+        let processes = [
+            &mut nginx,
+            &mut haproxy,
+            &mut apache,
+            &mut caddy,
+            &mut envoy,
+        ]
+        .map(Process::start);
+        for port in [NGINX, HAPROXY, APACHE, CADDY, ENVOY] {
             wait_for(&format!("port {port}"), Duration::from_secs(10), || {
                 namespace.inside(|| std::net::TcpStream::connect(("127.0.0.1", port)).ok())
             });
@@ -140,7 +240,7 @@ impl Servers {
         }
     }
 
-    /// A log: `nginx.log`, `object.log`, `haproxy.log` or `apache.log`.
+    /// A log: `nginx.log`, `object.log`, `haproxy.log`, `apache.log`, `caddy.log` or `envoy.log`.
     pub fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

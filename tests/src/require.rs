@@ -49,13 +49,14 @@ fn goes_on(missing: &[String]) -> bool {
     false
 }
 
-/// Where a program lies, on PATH or in the folders for administrators.
+/// Where a program lies: in the folders for administrators, on PATH, or among the servers from PyPI.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         .map(PathBuf::from)
         .into_iter()
         .chain(env::split_paths(&path))
+        .chain([target().join("xtask/python/bin")])
         .map(|folder| folder.join(program))
         .find(|path| path.is_file())
 }
@@ -65,9 +66,13 @@ pub fn binary() -> PathBuf {
     if let Some(binary) = env::var_os("OBSERVER_BIN") {
         return binary.into();
     }
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
+    target().join("release/observer")
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
         PathBuf::from,
-    );
-    target.join("release/observer")
+    )
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use observer_tests::daemon::{KEYS, Setup};
 use observer_tests::frames::Random;
-use observer_tests::logging::{APACHE, HAPROXY, NGINX, Servers};
+use observer_tests::logging::{APACHE, CADDY, ENVOY, HAPROXY, NGINX, Servers};
 use observer_tests::namespace::{Link, Namespace};
 use observer_tests::process::{finish, wait_for};
 use observer_tests::require::require;
@@ -115,7 +115,8 @@ fn altered(log: &Path, copy: &Path) -> (BTreeMap<&'static str, Vec<u64>>, u64) {
     // Of a path that is asked for several times, nobody can tell which line was altered.
     let path = |line: &str| {
         let rest = line.split_once("/v1/items/")?.1;
-        Some(rest.split_once(' ')?.0.to_owned())
+        let digits = rest.chars().take_while(char::is_ascii_digit);
+        Some(digits.collect::<String>())
     };
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     for path in text.lines().filter_map(path) {
@@ -139,8 +140,10 @@ fn altered(log: &Path, copy: &Path) -> (BTreeMap<&'static str, Vec<u64>>, u64) {
                 found.entry("duplicate_in_log").or_default().push(put(line));
             }
             300 if is_item => {
-                let told = [200, 403, 404, 409, 503]
-                    .map(|status| [format!(" {status} "), format!("\"{status}\"")]);
+                let told = [200, 403, 404, 409, 503].map(|status| {
+                    let forms = [(" ", " "), ("\"", "\""), (":", ","), (":", "}")];
+                    forms.map(|(before, after)| format!("{before}{status}{after}"))
+                });
                 let status = told
                     .iter()
                     .flatten()
@@ -173,7 +176,9 @@ fn altered(log: &Path, copy: &Path) -> (BTreeMap<&'static str, Vec<u64>>, u64) {
 
 #[test]
 fn logs_of_real_servers_match_and_what_is_altered_is_found() {
-    if !require(&["ip", "nsenter", "nginx", "haproxy", "apache2"]) {
+    if !require(&[
+        "ip", "nsenter", "nginx", "haproxy", "apache2", "caddy", "envoy",
+    ]) {
         return;
     }
     let link = Link::new();
@@ -182,20 +187,20 @@ fn logs_of_real_servers_match_and_what_is_altered_is_found() {
     let daemon = setup.start(&link.server);
     let client = &link.client;
     thread::scope(|scope| {
-        for port in [NGINX, HAPROXY, APACHE] {
+        for port in [NGINX, HAPROXY, APACHE, CADDY, ENVOY] {
             scope.spawn(move || ask(client, port));
         }
         scope.spawn(|| give_up(client));
     });
     // Who is told last knows of all.
-    let all = (3 * EACH + GIVEN_UP as u64) as f64;
+    let all = (5 * EACH + GIVEN_UP as u64) as f64;
     wait_for("every exchange", Duration::from_secs(20), || {
         let counted = daemon.metrics().sum("observer_http_requests_total", &[]);
         (counted >= all).then_some(())
     });
     daemon.assert_complete();
     let log = servers.log("nginx.log");
-    // Three servers get requests for the same paths: which of them wrote a log is said.
+    // Five servers get requests for the same paths: which of them wrote a log is said.
     let published = ["--publish", "edge", "--server", "8010"];
     wait_for("records to be written", Duration::from_secs(10), || {
         let (_, code) = reconcile(&setup, &log, "nginx-combined", &published);
@@ -220,6 +225,8 @@ fn logs_of_real_servers_match_and_what_is_altered_is_found() {
         ("object.log", "nginx-json", EACH + GIVEN_UP as u64, "8010"),
         ("haproxy.log", "haproxy", EACH, "8011"),
         ("apache.log", "apache-combined", EACH, "8013"),
+        ("caddy.log", "caddy", EACH, "8014"),
+        ("envoy.log", "envoy", EACH, "8015"),
     ];
     for (name, format, count, port) in logs {
         let log = servers.log(name);

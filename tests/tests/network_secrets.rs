@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use observer_tests::canary::{base64, base64url};
 use observer_tests::daemon::{KEYS, Setup};
 use observer_tests::namespace::Link;
 use observer_tests::nginx::Nginx;
@@ -12,21 +13,6 @@ use observer_tests::traffic::{curl, pipeline};
 
 /// In every secret, so that one search finds them all; the encoded ones hold it encoded.
 const CANARY: &str = "cAnAry";
-
-/// Base64 as in Basic and in JWTs (RFC 4648 section 5), without padding.
-fn base64(text: &str) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut encoded = String::new();
-    for three in text.as_bytes().chunks(3) {
-        let bits = (0..3).fold(0_u32, |bits, place| {
-            bits << 8 | u32::from(three.get(place).copied().unwrap_or(0))
-        });
-        for place in 0..=three.len() as u32 {
-            encoded.push(char::from(DIGITS[(bits >> (18 - 6 * place) & 63) as usize]));
-        }
-    }
-    encoded
-}
 
 #[test]
 fn no_secret_is_shown() {
@@ -44,16 +30,14 @@ fn no_secret_is_shown() {
         let setup = Setup::new("", &rules);
         let daemon = setup.start(&link.server);
 
-        let user = base64(&format!("user{CANARY}:pass{CANARY}1"))
-            .replace('-', "+")
-            .replace('_', "/");
+        let user = base64(&format!("user{CANARY}:pass{CANARY}1"));
         let claims =
             format!("{{\"sub\":\"someone\",\"client_id\":\"mobile\",\"jti\":\"{CANARY}9\"}}");
         let jwt = format!(
             "{}.{}.{}",
-            base64("{\"alg\":\"HS256\"}"),
-            base64(&claims),
-            base64(CANARY)
+            base64url("{\"alg\":\"HS256\"}"),
+            base64url(&claims),
+            base64url(CANARY)
         );
         let fields = [
             format!("X-API-Key: {CANARY}2"),
@@ -169,7 +153,7 @@ fn no_secret_is_shown() {
         }
         let secrets = [
             CANARY.to_owned(),
-            base64(CANARY),
+            base64url(CANARY),
             user,
             jwt,
             KEYS[0].0.to_owned(),

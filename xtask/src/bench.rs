@@ -13,7 +13,7 @@ use crate::toolchain::Kind;
 /// When the build or a measurement fails.
 pub fn measure(place: &Place, wanted: Option<Kind>, arguments: &[String]) -> Result<(), Error> {
     compile::all(place, wanted)?;
-    setup::test()?;
+    setup::test(place)?;
     let mut command = step::cargo();
     command
         .args([

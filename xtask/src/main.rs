@@ -16,6 +16,7 @@ mod setup;
 mod step;
 mod test;
 mod toolchain;
+mod wheels;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -104,7 +105,7 @@ fn perform(arguments: &Arguments) -> Result<(), Error> {
     match &arguments.command {
         Command::Setup { test } => {
             setup::build(&place, wanted)?;
-            if *test { setup::test() } else { Ok(()) }
+            if *test { setup::test(&place) } else { Ok(()) }
         }
         Command::Build => compile::all(&place, wanted),
         Command::Run { arguments } => run::observer(&place, wanted, arguments),

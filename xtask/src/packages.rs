@@ -105,6 +105,11 @@ pub const TESTS: &[Need] = &[
         reason: "the client that sends bytes as told",
     },
     Need {
+        package: "python3-venv",
+        proof: Proof::Package,
+        reason: "keeps servers from PyPI apart from the host's Python",
+    },
+    Need {
         package: "iproute2",
         proof: Proof::Program("ip"),
         reason: "namespaces and veth pairs",

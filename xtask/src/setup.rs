@@ -11,6 +11,7 @@ use crate::packages;
 use crate::place::Place;
 use crate::step;
 use crate::toolchain::{self, Choice, Kind, Part, Probe, TARGET};
+use crate::wheels;
 
 /// The bpf-linker that was tried with both compilers.
 const LINKER_VERSION: &str = "0.13.0";
@@ -63,12 +64,13 @@ pub fn build(place: &Place, wanted: Option<Kind>) -> Result<Toolchain, Error> {
 ///
 /// # Errors
 /// When something is missing and cannot be installed here.
-pub fn test() -> Result<(), Error> {
+pub fn test(place: &Place) -> Result<(), Error> {
     let missing = packages::missing(packages::TESTS);
     if missing.is_empty() {
         step::say("test tools: all here");
     }
-    packages::install("installing the test tools", &missing)
+    packages::install("installing the test tools", &missing)?;
+    wheels::install(&place.own())
 }
 
 fn is_complete(probe: &Probe, wanted: Option<Kind>) -> bool {

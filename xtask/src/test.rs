@@ -19,7 +19,7 @@ pub fn all(place: &Place, wanted: Option<Kind>, arguments: &[String]) -> Result<
         });
     }
     compile::all(place, wanted)?;
-    setup::test()?;
+    setup::test(place)?;
     step::mount_bpf()?;
     step::say("testing");
     let mut command = step::cargo();

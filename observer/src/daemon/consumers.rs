@@ -33,11 +33,6 @@ pub fn consumers(command: &Consumers) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A text of an operator's or a client's in a message.
-fn shown(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_debug).collect()
-}
-
 /// An id, checked.
 ///
 /// # Errors

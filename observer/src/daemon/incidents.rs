@@ -9,6 +9,7 @@ use super::report::{Cell, Report, time};
 use super::{reading, rules};
 use crate::awareness::Incident;
 use crate::export::ocsf;
+use crate::identity::shown::Shown;
 use crate::store;
 
 const SECOND: u64 = 1_000_000_000;
@@ -34,9 +35,7 @@ pub fn incidents(command: &cli::Incidents) -> Result<ExitCode, Failure> {
                 None => tell(&config, "close", id, "")?,
                 Some(text) => {
                     let period = config::Period::parse(text).ok_or_else(|| {
-                        let what =
-                            format_args!("`{}` is no time (write 12h or 7d)", text.escape_debug())
-                                .to_string();
+                        let what = format!("`{}` is no time (write 12h or 7d)", Shown(text));
                         Failure::input("--suppress", what)
                     })?;
                     tell(&config, "suppress", id, &period.0.as_secs().to_string())?;
@@ -124,11 +123,7 @@ fn show(
         .iter()
         .filter(|incident| incident.id.starts_with(id));
     let (Some(incident), None) = (matching.next(), matching.next()) else {
-        let why = format_args!(
-            "`{}` is the beginning of none, or of several",
-            id.escape_debug()
-        )
-        .to_string();
+        let why = format!("`{}` is the beginning of none, or of several", Shown(id));
         return Err(Failure::input("incident", why));
     };
     let value = match format {
@@ -158,11 +153,7 @@ fn read(reading: &reading::Reading) -> Result<(Vec<Incident>, Option<String>), F
 fn tell(config: &Config, verb: &str, id: &str, more: &str) -> Result<(), Failure> {
     let valid = !id.is_empty() && id.len() <= 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !valid {
-        let why = format_args!(
-            "`{}` is no id (see `observer incidents list`)",
-            id.escape_debug()
-        )
-        .to_string();
+        let why = format!("`{}` is no id (see `observer incidents list`)", Shown(id));
         return Err(Failure::input("incident", why));
     }
     reading::tell(

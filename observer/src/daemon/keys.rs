@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::rules;
+use crate::identity::shown::Shown;
 
 /// Bytes of a key that is read; the largest tokens in use have a few KiB.
 const KEY_BYTES: u64 = 64 << 10;
@@ -30,7 +31,8 @@ pub fn read_key(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let (name, source): (String, Box<dyn Read>) = if file == Path::new("-") {
         ("standard input".to_owned(), Box::new(io::stdin()))
     } else {
-        let name = file.display().to_string();
+        // Somebody may have put the key itself there.
+        let name = Shown(&file.to_string_lossy()).to_string();
         let open = File::open(file).map_err(|error| Failure::input(&name, error))?;
         (name, Box::new(open))
     };

@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::run::retention;
 use crate::awareness::{Awareness, View};
 use crate::identity::Registry;
+use crate::identity::shown::Shown;
 use crate::store::{self, Period};
 
 /// How long the daemon may take to answer.
@@ -177,7 +178,7 @@ pub fn moment(text: &str, now: u64) -> Result<u64, Failure> {
             "period",
             format_args!(
                 "`{}` is no time (write 2026-11-22, 2026-11-22T10:00:00Z, or how long ago: 24h, 7d)",
-                text.escape_debug()
+                Shown(text)
             ),
         )
     })

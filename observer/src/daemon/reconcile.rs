@@ -68,7 +68,8 @@ fn of_log(
         work.publish(config, name)?;
     }
     let clean = work.is_clean();
-    work.report(arguments, from, until, completeness)?;
+    let registry = rules::registry(config).ok();
+    work.report(arguments, from, until, completeness, registry.as_deref())?;
     Ok(clean)
 }
 

@@ -1,6 +1,7 @@
 //! Reading TOML so that whoever wrote it learns the line and the nearest valid name.
 //!
-//! Invariant: an error never repeats the source text around it, only the name or value that is wrong.
+//! Invariant: an error never repeats the source text around it, only the name or value that is wrong, and of those nothing that
+//! could be a key.
 
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,8 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+use super::shown::{Shown, without_keys};
 
 /// What is wrong with a document, and on which line (from 1).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,9 +69,10 @@ fn explain(text: &str, message: &str, span: &Range<usize>) -> String {
         .find_map(|kind| message.strip_prefix(kind));
     // The form is fixed by serde::de::Error::unknown_field: unknown field `a`, expected one of `b`, `c`.
     let Some((wrong, valid)) = unknown.and_then(|rest| rest.split_once(", ")) else {
-        return message;
+        return without_keys(&message);
     };
     let wrong = wrong.trim_matches('`');
+    let shown = Shown(wrong);
     let valid: Vec<&str> = valid.split('`').skip(1).step_by(2).collect();
     let mut near = suggestion(wrong, valid.iter().copied());
     if near.is_empty() {
@@ -82,7 +86,7 @@ fn explain(text: &str, message: &str, span: &Range<usize>) -> String {
         );
     }
     if message.starts_with("unknown variant") {
-        return format!("unknown value `{wrong}`{near}");
+        return format!("unknown value `{shown}`{near}");
     }
     let table = DeTable::parse(text)
         .ok()
@@ -93,7 +97,7 @@ fn explain(text: &str, message: &str, span: &Range<usize>) -> String {
     } else {
         format!(" in [{}]", table.join("."))
     };
-    format!("unknown name `{wrong}`{place}{near}")
+    format!("unknown name `{shown}`{place}{near}")
 }
 
 /// Names of the tables that lead to the key which starts at this offset.

@@ -16,7 +16,7 @@ use crate::identity::{Attribution, Consumer, TargetPrivacy};
 use crate::route::Standing;
 use crate::segment::{self, Segment};
 use crate::tls::{self, Flight, Handshake};
-use crate::usage::{Call, Credential, Fingerprint, Outcome, Vantage, Visibility};
+use crate::usage::{Call, Credential, Fingerprint, Outcome, Vantage, Visibility, shown_method};
 
 /// What the pipeline keeps of a connection.
 #[derive(Serialize, Deserialize)]
@@ -70,8 +70,6 @@ pub struct Asked {
 
 /// Bytes of a Host field that are kept.
 const HOST_BYTES: usize = 255;
-/// Bytes of a method that are kept.
-const METHOD_BYTES: usize = 32;
 
 impl Connection {
     /// A connection whose first segment has this header.
@@ -435,7 +433,7 @@ impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
         };
         let host = authority(head.target).or_else(field).map(without_user);
         Box::new(Asked {
-            method: names.get(head.method.get(..METHOD_BYTES).unwrap_or(head.method)),
+            method: names.get(shown_method(head.method)),
             host: host
                 .filter(|host| host.len() <= HOST_BYTES)
                 .map(|host| names.get(host)),

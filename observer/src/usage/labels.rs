@@ -60,6 +60,21 @@ pub(super) fn method_label(method: &str) -> &'static str {
     }
 }
 
+/// The method as it may be shown: itself when it is a word, as methods are; `_OTHER` for anything else that a client puts in
+/// its place, which may be its key.
+pub fn shown_method(method: &str) -> &str {
+    let word = |letter: fn(&u8) -> bool| method.bytes().all(|byte| byte == b'-' || letter(&byte));
+    let is_word = word(u8::is_ascii_uppercase) || word(u8::is_ascii_lowercase);
+    if is_word && !method.is_empty() && method.len() <= METHOD {
+        method
+    } else {
+        "_OTHER"
+    }
+}
+
+/// Letters of the longest method that is registered, and some more.
+const METHOD: usize = 20;
+
 const REGISTERED: [&str; 32] = [
     "ACL",
     "BASELINE-CONTROL",

@@ -9,6 +9,7 @@ mod figures;
 mod hold;
 mod lab;
 mod ledger;
+mod management;
 mod memory;
 mod packet;
 mod replay;
@@ -40,6 +41,8 @@ enum What {
     Memory(memory::Options),
     /// What the ledger costs, how large it gets and how fast it answers (root)
     Ledger(ledger::Options),
+    /// Loading a large registry, and holding a long log against the wire
+    Management(management::Options),
     /// AKB-1 and NAB: what awareness tells, how soon, and what it costs
     Awareness(awareness::Options),
     /// Nanoseconds that the kernel programs take for each kind of packet (root)
@@ -79,6 +82,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
         Some(What::Replay(options)) => replay::measure(options)?,
         Some(What::Memory(options)) => memory::measure(options)?,
         Some(What::Ledger(options)) => ledger::measure(options)?,
+        Some(What::Management(options)) => management::measure(options)?,
         Some(What::Awareness(options)) => awareness::measure(options)?,
         Some(What::Packet(options)) => packet::measure(options)?,
         None => {
@@ -87,6 +91,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
             all.extend(throughput::measure(&throughput::Options::default())?);
             all.extend(memory::measure(&memory::Options::default())?);
             all.extend(ledger::measure(&ledger::Options::default())?);
+            all.extend(management::measure(&management::Options::default())?);
             all.extend(awareness::measure(&awareness::Options::default())?);
             all.extend(packet::measure(&packet::Options::default())?);
             all

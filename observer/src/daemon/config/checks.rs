@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::values::{Bytes, shown};
+use super::values::Bytes;
 use crate::identity::registry::Id;
+use crate::identity::shown::Shown;
 
 fn refuse<T, E: Error>(text: &str, why: &str) -> Result<T, E> {
-    Err(E::custom(format!("`{}` {why}", shown(text))))
+    Err(E::custom(format!("`{}` {why}", Shown(text))))
 }
 
 pub(super) fn interfaces<'de, D: Deserializer<'de>>(

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::checks;
-use super::values::{Bytes, Network, Period, shown};
+use super::values::{Bytes, Network, Period};
 use crate::identity::registry::Id;
+use crate::identity::shown::Shown;
 use crate::identity::{CredentialRule, PathPattern};
 
 /// `[capture]`: where packets are seen and what it may cost.
@@ -261,14 +262,14 @@ impl TryFrom<CredentialStanza> for Credential {
             if text.is_empty() || text.len() > 64 || !text.bytes().all(valid) {
                 return Err(format!(
                     "`{}` is no name of {kind}: 1 to 64 letters, digits and !#$%&'*+-.^_`|~",
-                    shown(&text)
+                    Shown(&text)
                 ));
             }
             Ok(rule(text.into()))
         };
         let claim = |text: String| {
             if text.is_empty() || text.len() > 256 || text.chars().any(char::is_control) {
-                return Err(format!("`{}` is no name of a claim", shown(&text)));
+                return Err(format!("`{}` is no name of a claim", Shown(&text)));
             }
             Ok(CredentialRule::JwtClaim(text.into()))
         };

@@ -2,13 +2,14 @@
 //!
 //! Invariant: what is shown is read back as the same value.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
+
+use crate::identity::shown::Shown;
 
 /// A size: a number of bytes, or text such as `"64MiB"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +60,7 @@ impl<'de> Deserialize<'de> for Bytes {
                 Bytes::parse(text).ok_or_else(|| {
                     E::custom(format!(
                         "`{}` is no size: write \"64MiB\" (B, kB, KiB, MiB, GiB)",
-                        shown(text)
+                        Shown(text)
                     ))
                 })
             }
@@ -127,7 +128,7 @@ impl<'de> Deserialize<'de> for Period {
         Self::parse(&text).ok_or_else(|| {
             D::Error::custom(format!(
                 "`{}` is no length of time: write \"7d\" (s, m, h, d, w)",
-                shown(&text)
+                Shown(&text)
             ))
         })
     }
@@ -159,16 +160,4 @@ fn split(text: &str) -> Option<(u64, &str)> {
         .unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(at)?;
     Some((number.parse().ok()?, unit.trim()))
-}
-
-/// The start of a wrong value, as a message may repeat it.
-pub(super) fn shown(text: &str) -> Cow<'_, str> {
-    if text.chars().count() <= 64 && !text.chars().any(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    text.chars()
-        .take(64)
-        .flat_map(char::escape_default)
-        .collect::<String>()
-        .into()
 }

@@ -11,13 +11,14 @@ use super::super::failure::Failure;
 use super::super::keys::read_key;
 use super::super::registry::Session;
 use super::super::{reading, rules};
+use super::id;
 use super::sightings::Sightings;
-use super::{id, shown};
 use crate::identity::Fingerprint;
 use crate::identity::document::suggestion;
 use crate::identity::registry::{
     AccountDraft, Added, AppDraft, EditError, Handle, KeyDraft, KeyState, Owner, network,
 };
+use crate::identity::shown::Shown;
 
 /// `observer consumers add`.
 ///
@@ -79,7 +80,7 @@ fn account(arguments: &Add) -> Result<AccountDraft, Failure> {
     let accepted = match &arguments.accepted {
         None => None,
         Some(text) => Some(text.parse::<Date>().map_err(|_| {
-            let why = format!("`{}` is no day: write 2026-01-14", shown(text));
+            let why = format!("`{}` is no day: write 2026-01-14", Shown(text));
             Failure::input("--accepted", why)
         })?),
     };
@@ -156,7 +157,7 @@ fn time(what: &str, text: Option<&str>) -> Result<Option<Timestamp>, Failure> {
     reading::timestamp(text).map(Some).ok_or_else(|| {
         let why = format!(
             "`{}` is no time: write 2026-01-01 or 2026-01-01T00:00:00Z",
-            shown(text)
+            Shown(text)
         );
         Failure::input(what, why)
     })
@@ -259,7 +260,7 @@ pub fn revoke(arguments: &Revoke) -> Result<(), Failure> {
         let why = format!(
             "is a key of account `{}`, not of `{}`",
             entry.consumer,
-            shown(consumer)
+            Shown(consumer)
         );
         return Err(Failure::input(format_args!("key `{key}`"), why));
     }

@@ -11,11 +11,11 @@ use super::super::config::read_registry;
 use super::super::failure::Failure;
 use super::super::report::Cell;
 use super::super::rules;
-use super::shown;
 use super::sightings::Sightings;
 use crate::identity::Registry;
 use crate::identity::document::suggestion;
 use crate::identity::registry::{Facts, LintRule, lint as findings};
+use crate::identity::shown::Shown;
 use crate::store::{self, Period, Reader};
 
 const DAY: u64 = 86_400;
@@ -28,7 +28,7 @@ pub fn lint(arguments: &cli::Lint) -> Result<ExitCode, Failure> {
     for name in &arguments.except {
         if !LintRule::ALL.iter().any(|rule| rule.name() == name) {
             let near = suggestion(name, LintRule::ALL.map(LintRule::name));
-            let why = format!("no rule `{}`{near}", shown(name));
+            let why = format!("no rule `{}`{near}", Shown(name));
             return Err(Failure::input("--except", why));
         }
     }

@@ -8,11 +8,11 @@ use super::super::config::Config;
 use super::super::failure::Failure;
 use super::super::report::Cell;
 use super::super::rules;
-use super::shown;
 use super::sightings::Sightings;
 use crate::awareness::KeyView;
 use crate::identity::document::suggestion;
 use crate::identity::registry::{Account, Handle};
+use crate::identity::shown::Shown;
 use crate::identity::{Fingerprint, KeyEntry, Registry};
 
 fn maybe(value: Option<&impl ToString>) -> Cell {
@@ -167,7 +167,7 @@ fn find<'r>(registry: &'r Registry, id: &str) -> Result<&'r Account, Failure> {
         .find(|account| *account.id == *id)
         .ok_or_else(|| {
             let near = suggestion(id, accounts.iter().map(|account| &*account.id));
-            Failure::input("registry", format_args!("no account `{}`{near}", shown(id)))
+            Failure::input("registry", format_args!("no account `{}`{near}", Shown(id)))
         })
 }
 

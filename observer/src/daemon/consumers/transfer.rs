@@ -12,10 +12,10 @@ use super::super::failure::Failure;
 use super::super::registry::Session;
 use super::super::rules;
 use super::change::{refused, told};
-use super::shown;
 use crate::identity::Registry;
 use crate::identity::foreign::{self, Format};
 use crate::identity::registry::{Added, Id};
+use crate::identity::shown::Shown;
 
 /// Bytes of a file that is imported.
 const FILE_BYTES: u64 = 256 << 20;
@@ -30,7 +30,7 @@ pub fn import(arguments: &cli::Import) -> Result<(), Failure> {
     if !prefix.is_empty() && (Id::parse(prefix).is_err() || prefix.len() > 32) {
         let why = format!(
             "`{}` cannot begin an id: at most 32 of a-z 0-9 . _ - and a letter or digit first",
-            shown(prefix)
+            Shown(prefix)
         );
         return Err(Failure::input("--account-prefix", why));
     }

@@ -4,6 +4,8 @@ use super::work::Work;
 use crate::daemon::cli;
 use crate::daemon::failure::Failure;
 use crate::daemon::report::{Cell, Report};
+use crate::identity::Registry;
+use crate::identity::shown::Shown;
 use crate::usage::reconcile::{Class, Entry, Finding};
 
 impl Work {
@@ -17,9 +19,10 @@ impl Work {
         from: u64,
         until: u64,
         completeness: f64,
+        registry: Option<&Registry>,
     ) -> Result<(), Failure> {
         let (columns, rows) = if arguments.list {
-            listed(&self.findings)
+            listed(&self.findings, registry)
         } else {
             let count = |class: Class| self.counts.get(&class).copied().unwrap_or(0);
             let row = |class: Class| {
@@ -43,8 +46,19 @@ impl Work {
     }
 }
 
-/// Findings, a row each.
-fn listed(findings: &[Finding]) -> (Vec<&'static str>, Vec<Vec<Cell>>) {
+/// Findings, a row each. A log's name of who called is whole where it is a consumer's: in its place may stand a key.
+fn listed(
+    findings: &[Finding],
+    registry: Option<&Registry>,
+) -> (Vec<&'static str>, Vec<Vec<Cell>>) {
+    let accounts = registry.map(Registry::accounts).unwrap_or_default();
+    let caller = |name: &str| {
+        if accounts.iter().any(|account| *account.id == *name) {
+            name.to_owned()
+        } else {
+            Shown(name).to_string()
+        }
+    };
     let row = |finding: &Finding| {
         let (wire, log) = (finding.wire.as_ref(), finding.log.as_ref());
         let either = wire.or(log);
@@ -62,7 +76,7 @@ fn listed(findings: &[Finding]) -> (Vec<&'static str>, Vec<Vec<Cell>>) {
             text(
                 entry
                     .and_then(|entry| entry.consumer.as_deref())
-                    .map(str::to_owned),
+                    .map(caller),
             )
         };
         vec![

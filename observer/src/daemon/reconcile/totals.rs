@@ -9,6 +9,7 @@ use crate::daemon::config::Config;
 use crate::daemon::failure::Failure;
 use crate::daemon::reading;
 use crate::daemon::report::{Cell, Report, time};
+use crate::identity::shown::Shown;
 use crate::store::{self, Period};
 use crate::usage::reconcile::totals::{self, Meter, Standing};
 
@@ -68,17 +69,22 @@ pub(super) fn of_reported(
             .filter(|row| (row.from, row.to) == (from, to))
             .collect();
         for told in &of_period {
-            let was = seen
+            let found = seen
                 .iter()
-                .find(|seen| *seen.consumer == *told.consumer && seen.meter == told.meter)
-                .map_or(0.0, |seen| seen.quantity);
+                .find(|seen| *seen.consumer == *told.consumer && seen.meter == told.meter);
+            let was = found.map_or(0.0, |seen| seen.quantity);
             let standing = Standing::of(
                 told.quantity,
                 was,
                 coverage.completeness(),
                 arguments.tolerance / 100.0,
             );
-            row(&told.consumer, told.meter, standing, told.quantity, was);
+            let name = match found {
+                Some(_) => told.consumer.to_string(),
+                // What the ledger has not may be anything.
+                None => Shown(&told.consumer).to_string(),
+            };
+            row(&name, told.meter, standing, told.quantity, was);
         }
         // Of meters that are reported at all, nobody may be left out.
         let meters: BTreeSet<Meter> = of_period.iter().map(|row| row.meter).collect();

@@ -9,6 +9,7 @@ use crate::daemon::failure::Failure;
 use crate::daemon::progress::Progress;
 use crate::daemon::run::control;
 use crate::daemon::{cli, reading};
+use crate::identity::shown::Shown;
 use crate::usage::reconcile::{
     Class, Entry, Finding, Fit, Gap, Matcher, Micros, Record, Tolerance, fit, key, log, ports,
 };
@@ -278,11 +279,10 @@ impl Work {
     /// Hands the counts to the running daemon.
     pub(super) fn publish(&self, config: &Config, name: &str) -> Result<(), Failure> {
         if !control::is_source(name) {
-            let why = format_args!(
+            let why = format!(
                 "`{}` is no name: 1 to 32 letters, digits and ._-",
-                name.escape_debug()
-            )
-            .to_string();
+                Shown(name)
+            );
             return Err(Failure::input("reconcile", why));
         }
         let mut request = format!("reconciled {name}");

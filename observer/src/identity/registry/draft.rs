@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use super::super::extract::Scheme;
 use super::super::fingerprint::Fingerprint;
-use super::value::Shown;
+use super::super::shown::Shown;
 use super::{ClearIdentity, KeyEntry, KeyState, Owner, Registry};
 
 /// Characters of a fingerprint in an id that is made of it: 50 bits.

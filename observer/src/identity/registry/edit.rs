@@ -237,7 +237,7 @@ impl Editor {
         let (Some(entry), Some((document, _))) = (entry, self.places.key(key)) else {
             let near = suggestion(key, self.registry.keys().iter().map(|key| &*key.key));
             return Err(EditError::Missing {
-                what: format!("key `{}`{near}", super::value::Shown(key)),
+                what: format!("key `{}`{near}", super::super::shown::Shown(key)),
             });
         };
         if entry.state == state {

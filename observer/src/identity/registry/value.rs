@@ -1,8 +1,8 @@
 //! Kinds of values in a registry document, each checked while it is read.
 //!
-//! Invariant: a message repeats at most the start of a wrong value, and nothing of what should be a fingerprint.
+//! Invariant: a message repeats at most the start of a wrong value, nothing that could be a key, and nothing of what should be a
+//! fingerprint.
 
-use std::fmt;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -14,6 +14,7 @@ use toml::value::Datetime;
 
 use super::super::extract::Scheme;
 use super::super::fingerprint::Fingerprint;
+use super::super::shown::Shown;
 
 /// Money in units of 1e-9, exact; written as a decimal string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,21 +86,6 @@ impl<'de> Deserialize<'de> for Id {
 impl Serialize for Id {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
-    }
-}
-
-/// The start of a wrong value, for a message of bounded length and without control characters.
-pub(super) struct Shown<'a>(pub &'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().take(64).try_for_each(|c| {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())
-            } else {
-                write!(f, "{c}")
-            }
-        })
     }
 }
 

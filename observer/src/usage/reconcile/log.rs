@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::Micros;
+use crate::usage::shown_method;
 pub use table::Columns;
 pub(super) use table::cells;
 
@@ -78,7 +79,7 @@ impl Format {
         let Ok(text) = std::str::from_utf8(line) else {
             return Read::Unreadable;
         };
-        match self {
+        let mut read = match self {
             Self::Combined => clf::read(text),
             Self::Haproxy => haproxy::read(text),
             Self::NginxJson => json::read(line, &json::NGINX),
@@ -86,7 +87,14 @@ impl Format {
             Self::Envoy => json::read(line, &json::ENVOY),
             Self::Kong => json::read(line, &json::KONG),
             Self::Csv(columns) => columns.read(line),
+        };
+        // As records have it.
+        if let Read::Request(line) = &mut read
+            && shown_method(&line.method) != &*line.method
+        {
+            line.method = shown_method(&line.method).into();
         }
+        read
     }
 }
 
