@@ -182,14 +182,16 @@ impl Pipeline {
         }
     }
 
-    /// Looks for places where keys travel from the next request on.
-    pub fn discover(&mut self, discovery: Discovery) {
-        self.rules.discovery = Some(Box::new(discovery));
+    /// Looks for places where keys travel from the next request on. False: it does so already, for somebody else.
+    pub fn discover(&mut self, discovery: Box<Discovery>) -> bool {
+        let free = self.rules.discovery.is_none();
+        self.rules.discovery.get_or_insert(discovery);
+        free
     }
 
-    /// What was found of them, where they are looked for.
-    pub fn discovery(&self) -> Option<&Discovery> {
-        self.rules.discovery.as_deref()
+    /// Looks no more; returns what was found.
+    pub fn end_discovery(&mut self) -> Option<Box<Discovery>> {
+        self.rules.discovery.take()
     }
 
     /// What was counted.

@@ -363,6 +363,7 @@ fn no_command_shows_a_piece_of_a_key() {
         talk.ask(&format!("keys discover {capture} --format {format}"), "");
     }
     talk.ask(&format!("keys discover {capture} --format toml"), "");
+    talk.ask("keys discover --for 1s", "");
     talk.ask("incidents list --all --format ocsf", "");
     for format in [
         "kong",

@@ -396,7 +396,7 @@ pub enum Keys {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Find out from captures where each API's keys travel, and print what to configure
+    /// Find out where each API's keys travel, and print what to configure
     Discover(Discover),
     /// List registered keys
     List(KeyList),
@@ -407,9 +407,18 @@ pub enum Keys {
 /// `observer keys discover`.
 #[derive(Debug, Args)]
 pub struct Discover {
-    /// Capture files, read one after the other as one capture; /dev/stdin: what tcpdump -w - writes
-    #[arg(required = true, value_name = "CAPTURE")]
+    /// Capture files, read one after the other as one capture; /dev/stdin: what tcpdump -w - writes [default: what the
+    /// running daemon sees from now on]
+    #[arg(value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
+    /// How long the running daemon is to look, such as 30s or 5m; an hour at most
+    #[arg(
+        long = "for",
+        value_name = "TIME",
+        default_value = "1m",
+        conflicts_with = "captures"
+    )]
+    pub period: String,
     /// Configuration file [default: /etc/observer/observer.toml if it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -1,15 +1,20 @@
-//! `observer keys discover`: where keys travel, from captures, through the same pipeline as a replay.
+//! `observer keys discover`: where keys travel, from captures through the same pipeline as a replay, or from the running
+//! daemon.
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cli::{self, DiscoverFormat, Format};
-use super::config::random;
+use super::config::{Config, Period, random};
 use super::failure::Failure;
 use super::playback::{TICK, Viewer, play};
+use super::progress::Progress;
 use super::report::{Cell, Report};
-use super::rules;
+use super::run::looking::{Found, LONGEST};
+use super::{reading, rules};
 use crate::identity::discovery::Ranked;
+use crate::identity::shown::Shown;
 use crate::identity::{Discovery, Fingerprinter, Pepper};
 use crate::usage::Call;
 
@@ -27,48 +32,83 @@ impl Viewer for Seen {
     }
 }
 
-/// Looks for places in captures and prints them.
+/// Looks for places in captures, or in what the daemon sees, and prints them.
 ///
 /// # Errors
-/// When a capture cannot be read, or standard output not be written.
+/// When a capture cannot be read, no daemon answers, or standard output cannot be written.
 pub fn discover(arguments: &cli::Discover) -> Result<(), Failure> {
     let config = rules::load_config(arguments.config.as_deref())?;
-    let mut bytes = random().map_err(|error| Failure::input("random bytes", error))?;
-    // Of this run alone: no hash of it says anything about a key afterwards.
-    let hasher = Fingerprinter::new(&Pepper::new(&mut bytes));
-    let mut pipeline = rules::pipeline(&config, hasher.clone(), Vec::new(), false)?;
-    pipeline.discover(Discovery::new(hasher));
-    let mut seen = Seen::default();
-    let played = play(&arguments.captures, &mut pipeline, &mut seen)?;
-    let Some(discovery) = pipeline.discovery() else {
-        return Ok(());
+    let found = if arguments.captures.is_empty() {
+        of_daemon(arguments, &config)?
+    } else {
+        of_captures(arguments, &config)?
     };
-    let ranked = discovery.ranked();
     let mut notes = Vec::new();
-    if discovery.left_out() > 0 {
+    if found.left_out > 0 {
         notes.push(format!(
             "{} requests or places were left out: too many APIs, or names at one",
-            discovery.left_out()
+            found.left_out
         ));
     }
     let report = Report {
-        from: played.first.unwrap_or(0) / TICK,
-        to: played.last / TICK,
-        completeness: seen.certain as f64 / seen.exchanges.max(1) as f64,
+        from: found.period.0,
+        to: found.period.1,
+        completeness: found.completeness,
         notes,
         columns: COLUMNS.to_vec(),
-        rows: rows(&ranked, arguments.top),
+        rows: rows(&found.apis),
         nothing: "no place was seen in ten requests of an API",
     };
     match arguments.format {
         DiscoverFormat::Table => {
             report.print(Format::Table)?;
-            super::print(&format!("\n{}", stanzas(&ranked)))
+            super::print(&format!("\n{}", stanzas(&found.apis)))
         }
         DiscoverFormat::Json => report.print(Format::Json),
         DiscoverFormat::Csv => report.print(Format::Csv),
-        DiscoverFormat::Toml => super::print(&stanzas(&ranked)),
+        DiscoverFormat::Toml => super::print(&stanzas(&found.apis)),
     }
+}
+
+fn of_captures(arguments: &cli::Discover, config: &Config) -> Result<Found, Failure> {
+    let mut bytes = random().map_err(|error| Failure::input("random bytes", error))?;
+    // Of this run alone: no hash of it says anything about a key afterwards.
+    let hasher = Fingerprinter::new(&Pepper::new(&mut bytes));
+    let mut pipeline = rules::pipeline(config, hasher.clone(), Vec::new(), false)?;
+    pipeline.discover(Box::new(Discovery::new(hasher)));
+    let mut seen = Seen::default();
+    let played = play(&arguments.captures, &mut pipeline, &mut seen)?;
+    let Some(discovery) = pipeline.end_discovery() else {
+        return Ok(Found::default());
+    };
+    let period = (played.first.unwrap_or(0) / TICK, played.last / TICK);
+    let completeness = seen.certain as f64 / seen.exchanges.max(1) as f64;
+    Ok(Found::of(&discovery, arguments.top, period, completeness))
+}
+
+fn of_daemon(arguments: &cli::Discover, config: &Config) -> Result<Found, Failure> {
+    let wrong = || {
+        let why = format!(
+            "`{}` is no time from 1s to {LONGEST}s (write 30s or 5m)",
+            Shown(&arguments.period)
+        );
+        Failure::input("--for", why)
+    };
+    let period = Period::parse(&arguments.period).ok_or_else(wrong)?.0;
+    if !(1..=LONGEST).contains(&period.as_secs()) {
+        return Err(wrong());
+    }
+    let request = format!("discover {} {}", period.as_secs(), arguments.top);
+    let mut progress = Progress::new(true);
+    let looked = |so_far: Duration| {
+        let left = period.saturating_sub(so_far).as_secs();
+        progress.show(|| format!("looking at what the daemon sees: {left} s more"));
+    };
+    let patience = period + reading::PATIENCE;
+    let answer = reading::wait(&config.control.socket, &request, patience, looked);
+    progress.done();
+    let answer = answer.map_err(|why| Failure::input("the running daemon", why))?;
+    serde_json::from_str(&answer).map_err(|error| Failure::input("the running daemon", error))
 }
 
 const COLUMNS: [&str; 11] = [
@@ -85,7 +125,7 @@ const COLUMNS: [&str; 11] = [
     "refused_without",
 ];
 
-fn rows(ranked: &[(Arc<str>, Vec<Ranked>)], top: usize) -> Vec<Vec<Cell>> {
+fn rows(ranked: &[(Arc<str>, Vec<Ranked>)]) -> Vec<Vec<Cell>> {
     let row = |api: &Arc<str>, rank: u64, place: &Ranked| {
         vec![
             Cell::Text(api.to_string()),
@@ -105,7 +145,7 @@ fn rows(ranked: &[(Arc<str>, Vec<Ranked>)], top: usize) -> Vec<Vec<Cell>> {
         ]
     };
     let places = |(api, places): &(Arc<str>, Vec<Ranked>)| {
-        let best = (1..).zip(places.iter().take(top));
+        let best = (1..).zip(places);
         best.map(|(rank, place)| row(api, rank, place))
             .collect::<Vec<_>>()
     };

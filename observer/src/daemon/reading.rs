@@ -1,9 +1,9 @@
 //! What every reading command does first: ask the running daemon to write what it has, open the ledger, find the period.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -20,6 +20,8 @@ use crate::store::{self, Period};
 
 /// How long the daemon may take to answer.
 pub const PATIENCE: Duration = Duration::from_secs(15);
+/// How often somebody who waits for it is told so.
+const MEANWHILE: Duration = Duration::from_millis(500);
 
 /// The ledger, and the period that is asked for as the ledger can answer it.
 pub struct Reading {
@@ -140,17 +142,43 @@ pub fn ask(socket: &Path, request: &str) -> Result<(), String> {
 /// # Errors
 /// Why it did not, or that there is none.
 pub fn tell(socket: &Path, request: &str) -> Result<(), String> {
-    let ask = || {
+    wait(socket, request, PATIENCE, |_| {}).map(drop)
+}
+
+/// Tells the running daemon something, and waits so long until it has done it; `meanwhile` is called now and then, with the time
+/// that has passed. Returns what it says to that.
+///
+/// # Errors
+/// As [`tell`].
+pub fn wait(
+    socket: &Path,
+    request: &str,
+    patience: Duration,
+    mut meanwhile: impl FnMut(Duration),
+) -> Result<String, String> {
+    let mut ask = || {
+        let begin = Instant::now();
         let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(MEANWHILE))?;
         writeln!(stream, "{request}")?;
-        let mut answer = String::new();
-        BufReader::new(&stream).read_line(&mut answer)?;
-        Ok::<_, std::io::Error>(answer)
+        let (mut reader, mut answer) = (BufReader::new(&stream), Vec::new());
+        loop {
+            match reader.read_until(b'\n', &mut answer) {
+                Ok(_) => return Ok(String::from_utf8_lossy(&answer).into_owned()),
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock && begin.elapsed() < patience =>
+                {
+                    meanwhile(begin.elapsed());
+                }
+                Err(error) => return Err(error),
+            }
+        }
     };
     match ask() {
-        Ok(answer) if answer.trim() == "ok" => Ok(()),
-        Ok(answer) => Err(answer.trim().trim_start_matches("failed: ").to_owned()),
+        Ok(answer) => match answer.trim().strip_prefix("ok") {
+            Some(more) => Ok(more.trim().to_owned()),
+            None => Err(answer.trim().trim_start_matches("failed: ").to_owned()),
+        },
         Err(error) => Err(format!(
             "{error} (is `observer run` running, and are you root or its user?)"
         )),

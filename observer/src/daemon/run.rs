@@ -7,6 +7,7 @@ mod books;
 mod capture;
 pub mod control;
 mod load;
+pub mod looking;
 mod opening;
 mod reload;
 mod signals;
@@ -27,6 +28,7 @@ use super::config::{CaptureMode, Config};
 use super::failure::Failure;
 use super::{cli, doctor, rules, statistics};
 use crate::export::{State, metrics};
+use crate::identity::Discovery;
 use crate::kernel::attach::Mode;
 use crate::kernel::pins::Pins;
 use crate::kernel::{self, Kernel};
@@ -45,6 +47,10 @@ pub enum Order {
     CommitAll(oneshot::Sender<Result<u64, kernel::KernelError>>),
     /// Do something about an incident, and say whether there is one of that id.
     Incident(String, watch::Deed, oneshot::Sender<bool>),
+    /// Look for places where keys travel, and say whether nobody else does.
+    Discover(Box<Discovery>, oneshot::Sender<bool>),
+    /// Look no more, and hand over what was found.
+    EndDiscovery(oneshot::Sender<Option<Box<Discovery>>>),
     /// Stop.
     Stop,
 }

@@ -376,6 +376,12 @@ impl Capture {
                     let done = self.watch.act(&id, &deed, utc_now(), batch, &self.state);
                     let _ = answer.send(done);
                 }
+                Ok(Order::Discover(discovery, answer)) => {
+                    let _ = answer.send(self.pipeline.discover(discovery));
+                }
+                Ok(Order::EndDiscovery(answer)) => {
+                    let _ = answer.send(self.pipeline.end_discovery());
+                }
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,
             }

@@ -14,8 +14,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::Order;
 use super::watch::Deed;
+use super::{Order, looking};
 use crate::export::State;
 use crate::store::Status;
 use crate::usage::reconcile::Class;
@@ -93,32 +93,37 @@ async fn answer(
         return;
     }
     let said = match carry_out(line.trim(), &orders, &status, &state).await {
-        Ok(()) => "ok\n".to_owned(),
+        Ok(more) if more.is_empty() => "ok\n".to_owned(),
+        Ok(more) => format!("ok {more}\n"),
         Err(why) => format!("failed: {}\n", why.replace('\n', " ")),
     };
     // Whoever asked may have gone.
     let _ = writing.write_all(said.as_bytes()).await;
 }
 
-/// Does what a line asks for.
+/// Does what a line asks for. Returns what there is to say beyond that it was done.
 async fn carry_out(
     request: &str,
     orders: &Sender<Order>,
     status: &impl Fn() -> Status,
     state: &State,
-) -> Result<(), String> {
+) -> Result<String, String> {
+    let done = |()| String::new();
     if matches!(request, "commit" | "commit all") {
-        return commit(orders, status, request != "commit").await;
+        return commit(orders, status, request != "commit").await.map(done);
     }
     if let Some((id, deed)) = request.strip_prefix("incident ").and_then(deed) {
-        return incident(orders, status, id, deed).await;
+        return incident(orders, status, id, deed).await.map(done);
+    }
+    if let Some(how) = request.strip_prefix("discover ").and_then(looking::parse) {
+        return looking::look(orders, state, how).await;
     }
     let (name, counts) = request
         .strip_prefix("reconciled ")
         .and_then(reconciled)
         .ok_or("no such request")?;
     if state.set_reconciliation(name, counts) {
-        Ok(())
+        Ok(String::new())
     } else {
         Err("there are too many names of logs".to_owned())
     }

@@ -2,6 +2,8 @@
 //!
 //! Bias: a place that is never absent proves nothing by being refused or not; it ranks by its values alone, below any that does.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Api, Place};
 
 /// Requests that a place has to be seen in before its name is shown.
@@ -28,7 +30,7 @@ const READ_WHOLE: [&str; 4] = [
 ];
 
 /// A place and what was seen there.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranked {
     /// As in records: `header:x-api-key`, `authorization:bearer`, `query:key`, `cookie:sid`; of a path, `path:` and a pattern.
     pub location: String,

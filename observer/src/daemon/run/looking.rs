@@ -1,0 +1,89 @@
+//! Looks for places where keys travel in what the daemon sees, for as long as somebody waits for the answer.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::Order;
+use super::capture::utc_now;
+use crate::daemon::config::random;
+use crate::export::State;
+use crate::identity::discovery::Ranked;
+use crate::identity::{Discovery, Fingerprinter, Pepper};
+
+/// The longest that it looks, seconds: while it does, an exchange costs some microseconds more.
+pub const LONGEST: u64 = 3600;
+
+/// What was found.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Found {
+    /// Seconds since 1970: from when, and until when it looked.
+    pub period: (u64, u64),
+    /// Of the exchanges of the last minute, how many are certain.
+    pub completeness: f64,
+    /// Requests or places that had no room.
+    pub left_out: u64,
+    /// The likeliest places of each API.
+    pub apis: Vec<(Arc<str>, Vec<Ranked>)>,
+}
+
+impl Found {
+    /// What a discovery found, at most `top` places of each API.
+    pub fn of(discovery: &Discovery, top: usize, period: (u64, u64), completeness: f64) -> Self {
+        let mut apis = discovery.ranked();
+        for (_, places) in &mut apis {
+            places.truncate(top);
+        }
+        Self {
+            period,
+            completeness,
+            left_out: discovery.left_out(),
+            apis,
+        }
+    }
+}
+
+/// `SECONDS TOP`
+pub fn parse(text: &str) -> Option<(u64, usize)> {
+    let (seconds, top) = text.split_once(' ')?;
+    let (seconds, top) = (seconds.parse().ok()?, top.parse().ok()?);
+    (1..=LONGEST).contains(&seconds).then_some((seconds, top))
+}
+
+/// Looks for so many seconds, and answers with what was found: one line of JSON.
+///
+/// # Errors
+/// Why it could not look.
+pub async fn look(
+    orders: &Sender<Order>,
+    state: &State,
+    (seconds, top): (u64, usize),
+) -> Result<String, String> {
+    let stopping = || "the daemon is stopping".to_owned();
+    let mut bytes = random().map_err(|error| error.to_string())?;
+    // Of this time alone: no hash of it says anything about a key afterwards.
+    let discovery = Discovery::new(Fingerprinter::new(&Pepper::new(&mut bytes)));
+    let (sender, receiver) = oneshot::channel();
+    orders
+        .send(Order::Discover(Box::new(discovery), sender))
+        .map_err(|_| stopping())?;
+    if !receiver.await.map_err(|_| stopping())? {
+        return Err("somebody else is looking already".to_owned());
+    }
+    tracing::info!("looking for {seconds} s where keys travel");
+    let begin = utc_now() / 1_000_000_000;
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let (sender, receiver) = oneshot::channel();
+    orders
+        .send(Order::EndDiscovery(sender))
+        .map_err(|_| stopping())?;
+    let discovery = receiver.await.map_err(|_| stopping())?;
+    let discovery = discovery.ok_or_else(stopping)?;
+    let now = utc_now();
+    let completeness = state.counters().completeness(now);
+    let found = Found::of(&discovery, top, (begin, now / 1_000_000_000), completeness);
+    serde_json::to_string(&found).map_err(|error| error.to_string())
+}
