@@ -1,10 +1,5 @@
 //! The running daemon finds out where keys travel, from what it sees while somebody asks.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a test that cannot go on stops with what went wrong"
-)]
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
