@@ -3,10 +3,12 @@
 mod counters;
 mod event;
 mod flow;
+mod secret;
 
 pub use counters::{COUNTERS, Counter, LinkTotals};
 pub use event::{DecodeError, EventHeader, Kind, flags};
 pub use flow::{Endpoint, FlowKey, Hint};
+pub use secret::{Secret, SecretKind, SecretName};
 
 /// Version of everything that stays pinned in the kernel over a restart: layouts, names and meanings. Another one's maps are
 /// never taken up.
@@ -38,11 +40,23 @@ pub mod map {
     pub const LEASE: &str = "LEASE";
     /// One `u64` a place of [`super::shed`]: what is left out under overload.
     pub const SHED: &str = "SHED";
+    /// What handshakes derived their keys from: [`super::SecretName`] to [`super::Secret`].
+    pub const SECRETS: &str = "SECRETS";
+    /// A ring with the names of secrets that were entered.
+    pub const NEW_SECRETS: &str = "NEW_SECRETS";
+    /// One `u64` a probe and processor: how often it ran.
+    pub const PROBES: &str = "PROBES";
     /// Those that stay pinned over a restart.
-    pub const PINNED: [&str; 13] = [
+    pub const PINNED: [&str; 14] = [
         RINGS[0], RINGS[1], RINGS[2], RINGS[3], FLOWS, HINTS, COUNTERS, LINKS, PORTS, CONNECTING,
-        CLIENTS, LEASE, SHED,
+        CLIENTS, SECRETS, LEASE, SHED,
     ];
+}
+
+/// Places of [`map::PROBES`].
+pub mod probe {
+    /// Number of places; a power of two.
+    pub const PLACES: u32 = 256;
 }
 
 /// Places of the map of that name.
@@ -81,4 +95,6 @@ pub mod program {
     pub const EGRESS_IP: &str = "observer_out_ip";
     /// Tracepoint `sock:inet_sock_set_state`: which process opened a connection.
     pub const SOCKETS: &str = "observer_sockets";
+    /// Probe in OpenSSL's `EVP_KDF_derive`: what connections derive their keys from.
+    pub const KEYS: &str = "observer_keys";
 }

@@ -4,7 +4,8 @@ use aya_ebpf::Global;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use observer_ebpf::abi::{
-    COUNTERS as COUNTER_COUNT, Counter, EventHeader, FlowKey, Hint, LinkTotals, shed,
+    COUNTERS as COUNTER_COUNT, Counter, EventHeader, FlowKey, Hint, LinkTotals, Secret, SecretName,
+    probe, shed,
 };
 use observer_ebpf::track::Flow;
 use observer_ebpf::wire::TcpSegment;
@@ -71,6 +72,18 @@ pub static CONNECTING: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1 << 
 #[map]
 pub static CLIENTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 16, 0);
 
+/// What handshakes derived their keys from, until their connections are over.
+#[map]
+pub static SECRETS: LruHashMap<SecretName, Secret> = LruHashMap::with_max_entries(1 << 15, 0);
+
+/// Names of secrets that were entered.
+#[map]
+pub static NEW_SECRETS: RingBuf = RingBuf::with_byte_size(1 << 16, 0);
+
+/// How often each probe ran, by its number.
+#[map]
+static PROBES: PerCpuArray<u64> = PerCpuArray::with_max_entries(probe::PLACES, 0);
+
 #[map]
 static LEASE: Array<u64> = Array::with_max_entries(1, 0);
 
@@ -126,6 +139,16 @@ pub fn count(counter: Counter, amount: u64) {
     if let Some(value) = COUNTERS.get_ptr_mut(counter as u32) {
         // SAFETY: a per-CPU slot; the program runs with migration off, so nobody else writes it meanwhile.
         unsafe { *value += amount };
+    }
+}
+
+/// Adds a run to a probe's. Processes run probes with preemption on: a run that comes in the middle of another's counting is
+/// left out.
+#[inline(always)]
+pub fn count_probe(number: u64) {
+    if let Some(runs) = PROBES.get_ptr_mut(number as u32 & (probe::PLACES - 1)) {
+        // SAFETY: a per-CPU slot, valid while the program runs; the program stays on its processor.
+        unsafe { *runs += 1 };
     }
 }
 

@@ -7,11 +7,13 @@
 pub mod attach;
 pub mod counters;
 mod driver;
+pub mod keys;
 pub mod links;
 pub mod object;
 pub mod pins;
 pub mod processes;
 pub mod ring;
+mod secrets;
 mod tables;
 pub mod tracepoint;
 
@@ -23,16 +25,18 @@ use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapError};
-use aya::programs::{ProgramError, TracePoint};
+use aya::programs::{ProgramError, TracePoint, UProbe};
 use observer_ebpf::abi::{FlowKey, Hint, map, program, shed};
 use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 
 use attach::{Attachment, Mode};
+use keys::{Probes, Target};
 use links::{Changes, Interface};
 use pins::Pins;
 use ring::Ring;
+pub use secrets::Secrets;
 pub use tables::{Clients, Flows};
 
 /// How long the programs go on without a daemon that renews it.
@@ -72,6 +76,9 @@ pub enum KernelError {
         "tracepoint sock:inet_sock_set_state: {0} (mount -t tracefs tracefs /sys/kernel/tracing)"
     )]
     Tracepoint(io::Error),
+    /// The kernel does not tell which files processes map.
+    #[error("following what processes map: {0}")]
+    Mappings(io::Error),
     /// Interfaces could not be listed.
     #[error("listing interfaces: {0}")]
     Interfaces(io::Error),
@@ -143,6 +150,7 @@ pub struct Kernel {
     changes: Changes,
     poll: OwnedFd,
     sockets: Option<OwnedFd>,
+    keys: Option<(Probes, Secrets)>,
     rested: bool,
     settings: Settings,
 }
@@ -174,6 +182,7 @@ impl Kernel {
             changes,
             poll,
             sockets: None,
+            keys: None,
             rested: false,
             settings,
         };
@@ -222,6 +231,70 @@ impl Kernel {
             .map_err(KernelError::Tracepoint)?;
         self.sockets = Some(event);
         Ok(())
+    }
+
+    /// Watches what derives the keys of TLS connections.
+    ///
+    /// # Errors
+    /// When the kernel refuses the probe, or does not tell what processes map.
+    pub fn watch_keys(&mut self) -> Result<(), KernelError> {
+        let program: &mut UProbe = self
+            .object
+            .program_mut(program::KEYS)
+            .ok_or(KernelError::Missing(program::KEYS))?
+            .try_into()?;
+        program.load()?;
+        let mut probes = Probes::new()?;
+        let ring = self
+            .object
+            .take_map(map::NEW_SECRETS)
+            .ok_or(KernelError::Missing(map::NEW_SECRETS))?;
+        let secrets = self
+            .object
+            .take_map(map::SECRETS)
+            .ok_or(KernelError::Missing(map::SECRETS))?;
+        let secrets = Secrets::new(ring.try_into()?, secrets.try_into()?);
+        for fd in probes.watch().fds().chain([secrets.fd()]) {
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+            epoll::add(&self.poll, fd, epoll::EventData::new_u64(0), flags)
+                .map_err(|error| KernelError::Wait(error.into()))?;
+        }
+        let program = self
+            .object
+            .program_mut(program::KEYS)
+            .ok_or(KernelError::Missing(program::KEYS))?;
+        probes.begin(program.try_into()?, self.settings.pins.as_ref());
+        self.keys = Some((probes, secrets));
+        Ok(())
+    }
+
+    /// Follows what processes map since the last call. Returns the files that are new.
+    ///
+    /// # Errors
+    /// When the object lacks the probe.
+    pub fn follow_keys(&mut self) -> Result<&[Target], KernelError> {
+        let Some((probes, _)) = &mut self.keys else {
+            return Ok(&[]);
+        };
+        let program = self
+            .object
+            .program_mut(program::KEYS)
+            .ok_or(KernelError::Missing(program::KEYS))?;
+        let new = probes.follow(program.try_into()?, self.settings.pins.as_ref());
+        Ok(probes.targets().get(new).unwrap_or_default())
+    }
+
+    /// Files that derive keys, with and without a probe in them.
+    pub fn key_targets(&self) -> &[Target] {
+        self.keys
+            .as_ref()
+            .map(|(probes, _)| probes.targets())
+            .unwrap_or_default()
+    }
+
+    /// Secrets of handshakes, where they are watched.
+    pub fn secrets(&mut self) -> Option<&mut Secrets> {
+        self.keys.as_mut().map(|(_, secrets)| secrets)
     }
 
     /// Lets the programs look at packets for so long from now on.

@@ -18,6 +18,7 @@ use super::load::Load;
 use super::watch::Watch;
 use crate::export::State;
 use crate::export::records::RecordSink;
+use crate::kernel::keys::Target;
 use crate::kernel::{self, Kernel, KernelError, counters, monotonic_now};
 use crate::pipeline::Pipeline;
 use crate::usage::Call;
@@ -78,6 +79,10 @@ impl Capture {
             tracing::warn!(
                 "requests between processes of this host are counted as from clients: {error}"
             );
+        }
+        match kernel.watch_keys() {
+            Ok(()) => kernel.key_targets().iter().for_each(say),
+            Err(error) => tracing::warn!("TLS is opaque: {error}"),
         }
         let flows = kernel
             .take_flows()
@@ -245,6 +250,10 @@ impl Capture {
             }
             self.host.set_interfaces(self.kernel.interfaces());
         }
+        self.kernel.follow_keys()?.iter().for_each(say);
+        if let Some(secrets) = self.kernel.secrets() {
+            secrets.drain(|name, secret| tracing::info!("{:?} {}", name.kind, secret.process));
+        }
         self.kernel.renew(kernel::LEASE)?;
         let Self {
             kernel,
@@ -386,6 +395,15 @@ impl Capture {
                 Err(TryRecvError::Empty) => return true,
             }
         }
+    }
+}
+
+/// Says that keys are taken from a file, or why not.
+fn say(target: &Target) {
+    let path = target.path.display();
+    match &target.probe {
+        Ok(_) => tracing::info!("{path} ({}, found in {}): TLS is read", target.version, target.name),
+        Err(why) => tracing::warn!("{path}: TLS is opaque: {why}"),
     }
 }
 

@@ -1,0 +1,241 @@
+//! Probes in what derives the keys of TLS connections: one in each libcrypto that some process maps, and in each program that
+//! carries OpenSSL itself.
+//!
+//! A probe belongs to a file, whoever maps it, so that only files have to be looked for, not processes. What it takes stands in
+//! a map in the kernel until the connection is over.
+
+pub mod mappings;
+pub mod symbol;
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use aya::programs::UProbe;
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
+use observer_ebpf::abi::probe;
+
+use super::{KernelError, chain, pins::Pins};
+use mappings::{Mapping, Watch};
+use symbol::Site;
+
+/// Files that were looked at and are not looked at again; past it all are forgotten.
+const KNOWN: usize = 1 << 14;
+
+/// A file by device and inode.
+type FileId = ((u32, u32), u64);
+
+/// A file with a probe in it, or one that refused it.
+#[derive(Debug)]
+pub struct Target {
+    /// Which file.
+    pub file: FileId,
+    /// Its path, in the view of the process that it was found with.
+    pub path: PathBuf,
+    /// That process.
+    pub process: u32,
+    /// The process's name.
+    pub name: String,
+    /// What the library says that it is.
+    pub version: String,
+    /// Whether the kernel carries out the instruction at the probe itself; else each run costs more than ten times as much.
+    pub cheap: bool,
+    /// Place of [`observer_ebpf::abi::map::PROBES`] with its runs; `Err`: why there is no probe in it.
+    pub probe: Result<u32, String>,
+    #[expect(dead_code, reason = "held, so that the probe stays")]
+    link: Option<Link>,
+}
+
+/// What keeps a probe in its file.
+#[derive(Debug)]
+enum Link {
+    /// As long as the pin.
+    Pinned(#[expect(dead_code, reason = "held, so that it stays")] PinnedLink),
+    /// As long as this process.
+    Own(#[expect(dead_code, reason = "held, so that it stays")] UProbeLink),
+}
+
+/// The probes, and what tells of files to put further ones in.
+pub struct Probes {
+    watch: Watch,
+    known: HashSet<FileId>,
+    targets: Vec<Target>,
+    /// Targets by file.
+    places: HashMap<FileId, usize>,
+}
+
+impl Probes {
+    /// Has the kernel tell of files from now on; nothing is probed yet.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn new() -> Result<Self, KernelError> {
+        Ok(Self {
+            watch: Watch::start().map_err(KernelError::Mappings)?,
+            known: HashSet::new(),
+            targets: Vec::new(),
+            places: HashMap::new(),
+        })
+    }
+
+    /// What tells of files.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// The files with probes, and those that refused.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Puts probes into files that are mapped already.
+    pub fn begin(&mut self, program: &mut UProbe, pins: Option<&Pins>) {
+        for mapping in mappings::all() {
+            self.consider(&mapping, program, pins);
+        }
+        if let Some(pins) = pins {
+            pins.keep_keys(|name| {
+                let pinned =
+                    |target: &Target| target.probe.is_ok() && pin_name(target.file) == name;
+                self.targets.iter().any(pinned)
+            });
+        }
+    }
+
+    /// Puts probes into files that were mapped since. Returns the numbers of new targets.
+    pub fn follow(&mut self, program: &mut UProbe, pins: Option<&Pins>) -> std::ops::Range<usize> {
+        let first = self.targets.len();
+        let mut mapped = Vec::new();
+        let whole = self.watch.drain(|mapping| {
+            if !self.known.contains(&(mapping.device, mapping.inode)) {
+                mapped.push(mapping);
+            }
+        });
+        if !whole {
+            mapped = mappings::all();
+        }
+        for mapping in &mapped {
+            self.consider(mapping, program, pins);
+        }
+        first..self.targets.len()
+    }
+
+    /// Puts a probe into a file, if it is one that derives keys.
+    fn consider(&mut self, mapping: &Mapping, program: &mut UProbe, pins: Option<&Pins>) {
+        let id = (mapping.device, mapping.inode);
+        if self.known.contains(&id) || !may_derive(mapping) {
+            return;
+        }
+        if self.known.len() >= KNOWN {
+            self.known.clear();
+            self.known.extend(self.places.keys());
+        }
+        self.known.insert(id);
+        // A process that is gone, or a file that is none of ours to read: nothing that could be probed.
+        let Ok(file) = open(mapping) else { return };
+        let Ok(Some(site)) = symbol::find(&file) else {
+            return;
+        };
+        let number = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        let placed = if number < probe::PLACES {
+            attach(
+                program,
+                &file,
+                &site,
+                number,
+                pins.map(|pins| pins.keys(&pin_name(id))),
+            )
+        } else {
+            Err("there are too many such files".to_owned())
+        };
+        let (probe, link) = match placed {
+            Ok(link) => (Ok(number), Some(link)),
+            Err(why) => (Err(why), None),
+        };
+        self.places.insert(id, self.targets.len());
+        self.targets.push(Target {
+            file: id,
+            path: mapping.path.clone(),
+            process: mapping.process,
+            name: name_of(mapping.process),
+            version: site.version,
+            cheap: site.cheap,
+            probe,
+            link,
+        });
+    }
+}
+
+/// Whether a file may derive keys: by its name, or as a program that may carry OpenSSL itself.
+fn may_derive(mapping: &Mapping) -> bool {
+    let name = mapping.path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with("libcrypto"))
+        || fs::read_link(format!("/proc/{}/exe", mapping.process))
+            .is_ok_and(|program| program == mapping.path)
+}
+
+/// The name of a process.
+fn name_of(process: u32) -> String {
+    let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+    name.trim().to_owned()
+}
+
+/// Opens a mapped file, in the view of its process, or as it is mapped when it was removed or replaced.
+fn open(mapping: &Mapping) -> io::Result<File> {
+    let Mapping {
+        process,
+        range: (start, end),
+        inode,
+        path,
+        ..
+    } = mapping;
+    let inside = path.strip_prefix("/").unwrap_or(path);
+    let in_view = Path::new("/proc")
+        .join(process.to_string())
+        .join("root")
+        .join(inside);
+    let as_mapped = PathBuf::from(format!("/proc/{process}/map_files/{start:x}-{end:x}"));
+    let mut refused = io::Error::from(io::ErrorKind::NotFound);
+    for place in [in_view, as_mapped] {
+        match File::open(place) {
+            Ok(file) if file.metadata()?.ino() == *inode => return Ok(file),
+            Ok(_) => {}
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+fn pin_name(((major, minor), inode): FileId) -> String {
+    format!("{major}-{minor}-{inode}")
+}
+
+fn attach(
+    program: &mut UProbe,
+    file: &File,
+    site: &Site,
+    number: u32,
+    pin: Option<PathBuf>,
+) -> Result<Link, String> {
+    let point = UProbeAttachPoint {
+        location: UProbeAttachLocation::AbsoluteOffset(site.offset),
+        cookie: Some(u64::from(number)),
+    };
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let id = program
+        .attach(point, path, UProbeScope::AllProcesses)
+        .map_err(|error| chain(&error))?;
+    let link = program.take_link(id).map_err(|error| chain(&error))?;
+    let Some(pin) = pin else {
+        return Ok(Link::Own(link));
+    };
+    let link = FdLink::try_from(link).map_err(|error| chain(&error))?;
+    // Nothing is missed in between: the old probe goes once the new one is there.
+    let _ = fs::remove_file(&pin);
+    let pinned = link.pin(pin).map_err(|error| chain(&error))?;
+    Ok(Link::Pinned(pinned))
+}
