@@ -402,7 +402,11 @@ impl Capture {
 fn say(target: &Target) {
     let path = target.path.display();
     match &target.probe {
-        Ok(_) => tracing::info!("{path} ({}, found in {}): TLS is read", target.version, target.name),
+        Ok(_) => tracing::info!(
+            "{path} ({}, found in {}): TLS is read",
+            target.version,
+            target.name
+        ),
         Err(why) => tracing::warn!("{path}: TLS is opaque: {why}"),
     }
 }
