@@ -55,6 +55,7 @@ impl Both {
         let settings = Settings {
             ring_bytes,
             ports: ports.to_vec(),
+            tls: false,
             log: false,
         };
         let (mut object, rings) = object::load(&settings, None).expect("loading the object");

@@ -39,7 +39,7 @@ pub fn discover(arguments: &cli::Discover) -> Result<(), Failure> {
     let mut pipeline = rules::pipeline(&config, hasher.clone(), Vec::new(), false)?;
     pipeline.discover(Discovery::new(hasher));
     let mut seen = Seen::default();
-    let played = play(&arguments.captures, &mut pipeline, &mut seen)?;
+    let played = play(&arguments.captures, false, &mut pipeline, &mut seen)?;
     let Some(discovery) = pipeline.discovery() else {
         return Ok(());
     };

@@ -184,6 +184,7 @@ fn kernel_settings(config: &Config, log: bool, pins: Option<Pins>) -> kernel::Se
         object: kernel::object::Settings {
             ring_bytes: config.capture.ring_bytes.0,
             ports: config.capture.ports.clone(),
+            tls: false,
             log,
         },
     }

@@ -242,7 +242,7 @@ fn the_accepting_end_is_known_from_the_handshake() {
             &mut known,
             &segment,
             Some(Sign::Request),
-            INTERFACE,
+            (INTERFACE, false),
             || None,
         ));
         let mut header = EventHeader::default();
