@@ -12,7 +12,7 @@ pub use secret::{Secret, SecretKind, SecretName};
 
 /// Version of everything that stays pinned in the kernel over a restart: layouts, names and meanings. Another one's maps are
 /// never taken up.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Ring buffers that segments are spread over, by connection. Both directions of a connection use the same one, so that
 /// a request stands in it before its response.
@@ -79,6 +79,8 @@ pub mod setting {
     pub const SHARD_MASK: &str = "SHARD_MASK";
     /// `u64`, a power of two: bytes of events after which the reader of a ring is woken up.
     pub const WAKE_AT: &str = "WAKE_AT";
+    /// `u8`: 1 when TLS connections are delivered whole.
+    pub const TLS: &str = "TLS";
 }
 
 /// Names of the programs.

@@ -96,6 +96,8 @@ static PORT_FILTER: Global<u8> = Global::new(0);
 static SHARD_MASK: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static WAKE_AT: Global<u64> = Global::new(0);
+#[unsafe(no_mangle)]
+static TLS: Global<u8> = Global::new(0);
 
 /// The ring of a connection.
 #[inline(always)]
@@ -112,6 +114,12 @@ pub fn ring(flow: &FlowKey) -> &'static RingBuf {
 #[inline(always)]
 pub fn wake_at() -> u64 {
     WAKE_AT.load()
+}
+
+/// Whether TLS connections are delivered whole.
+#[inline(always)]
+pub fn reads_tls() -> bool {
+    TLS.load() != 0
 }
 
 /// Whether the daemon still wants to see packets, or did so a short time ago.

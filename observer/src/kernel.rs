@@ -233,6 +233,11 @@ impl Kernel {
         Ok(())
     }
 
+    /// Whether TLS connections are delivered whole, to be read.
+    pub fn delivers_tls(&self) -> bool {
+        self.settings.object.tls
+    }
+
     /// Watches what derives the keys of TLS connections.
     ///
     /// # Errors

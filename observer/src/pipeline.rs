@@ -5,6 +5,9 @@
 mod checkpoint;
 mod connection;
 mod names;
+mod sealed;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -19,12 +22,14 @@ use crate::http::Limits;
 use crate::identity::{Attributor, Discovery, Registry, TargetPrivacy};
 use crate::route::{Learned, Routes, Saved};
 use crate::segment::Segment;
-use crate::tls::{Handshake, Outcome};
+use crate::tls::secrets::{self, Material, Secrets};
+use crate::tls::{self, Handshake, Outcome};
 use crate::usage::Call;
 pub use checkpoint::FlowState;
 pub use connection::Connection;
 use connection::Reading;
 use names::Names;
+use sealed::{Shared, Waiting};
 
 /// Bounds and choices of the pipeline.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +44,10 @@ pub struct Settings {
     pub stream: Bounds,
     /// Bounds of HTTP on one connection.
     pub http: Limits,
+    /// Bounds of what waits for secrets of TLS.
+    pub tls: tls::Limits,
+    /// Bounds of the secrets that are kept.
+    pub secrets: secrets::Bounds,
     /// How much of a request target a record may keep.
     pub targets: TargetPrivacy,
     /// The observer's own listener: what is exchanged with it is not counted.
@@ -59,6 +68,14 @@ impl Default for Settings {
             http: Limits {
                 head_bytes: 1 << 16,
                 pipeline_depth: 10_000,
+            },
+            tls: tls::Limits {
+                waiting_bytes: 256 << 10,
+                waiting_time: 5_000_000_000,
+            },
+            secrets: secrets::Bounds {
+                connections: 1 << 16,
+                lifetime: 60_000_000_000,
             },
             targets: TargetPrivacy::Path,
             own_listener: None,
@@ -116,6 +133,9 @@ pub struct Pipeline {
     flows: Table<Connection>,
     /// Connections in which something waits for bytes before it.
     waiting: HashSet<FlowKey>,
+    shared: Shared,
+    /// Connections that wait for a secret.
+    sealed: Waiting,
     heap: usize,
 }
 
@@ -159,6 +179,8 @@ impl Pipeline {
             rules,
             flows: Table::new(settings.connections),
             waiting: HashSet::new(),
+            shared: Shared::new(Secrets::new(settings.secrets), settings.tls),
+            sealed: Waiting::default(),
             heap: 0,
         }
     }
@@ -224,6 +246,30 @@ impl Pipeline {
         self.heap
     }
 
+    /// Keeps secrets within other bounds; those known before are forgotten.
+    pub fn keep_secrets(&mut self, bounds: secrets::Bounds) {
+        self.shared.secrets = Secrets::new(bounds);
+    }
+
+    /// Takes a secret in, and reads what waited for it. `now`: of the capture's clock.
+    pub fn learn(
+        &mut self,
+        material: Material,
+        now: u64,
+        host: &mut impl Host,
+        out: &mut impl FnMut(Call),
+    ) {
+        let before = self.shared.secrets.refused();
+        let join = self.shared.secrets.learn(material, now);
+        for _ in before..self.shared.secrets.refused() {
+            self.rules.counts.drop("secrets", "refused");
+        }
+        let Some(key) = join.and_then(|join| self.sealed.of(&join)) else {
+            return;
+        };
+        self.with(&key, host, out, |reading| reading.retry(now));
+    }
+
     /// What the kernel side should know of bodies.
     pub fn take_hints(&mut self) -> impl Iterator<Item = (FlowKey, Hint)> + '_ {
         self.rules.hints.drain(..)
@@ -287,7 +333,7 @@ impl Pipeline {
             self.rules.counts.segment_bytes += u64::from(header.length);
         }
         match segment.kind() {
-            Some(Kind::Segment) => {}
+            Some(Kind::Segment | Kind::Record) => {}
             // What comes after the hello is none.
             Some(Kind::Handshake) if header.offset != ORIGIN && !self.follows(header) => return,
             Some(Kind::Handshake) => {}
@@ -310,6 +356,7 @@ impl Pipeline {
             flow: flow.key,
             connection: &mut flow.connection,
             rules: &mut self.rules,
+            shared: &mut self.shared,
             host,
             out,
         };
@@ -327,6 +374,10 @@ impl Pipeline {
         let over = read || header.has(flags::RST) || flow.streams.is_finished();
         let key = flow.key;
         self.rules.hint(flow, segment);
+        let joins = flow.connection.sealed().map(|it| it.begins_to_wait());
+        if let Some(joins) = joins.filter(|joins| !joins.is_empty()) {
+            self.sealed.note(key, flow.birth, header.time, joins);
+        }
         note_raw(flow, segment, at, waited);
         let waiting = flow.streams.is_waiting();
         self.account(&key);
@@ -336,6 +387,10 @@ impl Pipeline {
             self.waiting.insert(key);
         } else if !self.waiting.is_empty() {
             self.waiting.remove(&key);
+        }
+        while self.sealed.len() > self.rules.settings.connections {
+            self.rules.counts.drop("secrets", "waiting_full");
+            self.give_up_waiting(u64::MAX, header.time, host, out);
         }
         while self.heap > self.rules.settings.heap_bytes
             && self.make_room("heap_full", header.time, host, out)
@@ -356,6 +411,7 @@ impl Pipeline {
                 flow: key,
                 connection: &mut flow.connection,
                 rules: &mut self.rules,
+                shared: &mut self.shared,
                 host,
                 out,
             };
@@ -371,6 +427,9 @@ impl Pipeline {
             }
             self.account(&key);
         }
+        self.shared.secrets.expire(now);
+        let since = now.saturating_sub(self.rules.settings.tls.waiting_time);
+        while self.give_up_waiting(since, now, host, out) {}
         let since = now.saturating_sub(self.rules.settings.idle);
         while let Some(flow) = self.flows.remove_oldest(since) {
             self.close(flow, now, host, out);
@@ -429,6 +488,49 @@ impl Pipeline {
         self.flows.enter(segment, Connection::new(header)).is_some()
     }
 
+    /// Gives up on the connection that has waited longest for its secret, if it has since before `since`. False when there is
+    /// none.
+    fn give_up_waiting(
+        &mut self,
+        since: u64,
+        now: u64,
+        host: &mut impl Host,
+        out: &mut impl FnMut(Call),
+    ) -> bool {
+        let Some(waiter) = self.sealed.take_oldest(since) else {
+            return false;
+        };
+        let known = self.flows.get(&waiter.flow);
+        if known.is_some_and(|flow| flow.birth == waiter.birth) {
+            self.with(&waiter.flow, host, out, |reading| {
+                reading.give_up_waiting(now)
+            });
+        }
+        true
+    }
+
+    /// Does something with a connection, if it is followed.
+    fn with<H: Host, O: FnMut(Call)>(
+        &mut self,
+        key: &FlowKey,
+        host: &mut H,
+        out: &mut O,
+        act: impl FnOnce(&mut Reading<'_, H, O>),
+    ) {
+        let Some(flow) = self.flows.get(key) else {
+            return;
+        };
+        act(&mut Reading {
+            flow: *key,
+            connection: &mut flow.connection,
+            rules: &mut self.rules,
+            shared: &mut self.shared,
+            host,
+            out,
+        });
+        self.account(key);
+    }
+
     /// Drops the connection that was quiet longest. False when there is none.
     fn make_room(
         &mut self,
@@ -465,6 +567,7 @@ impl Pipeline {
             flow: flow.key,
             connection: &mut flow.connection,
             rules,
+            shared: &mut self.shared,
             host,
             out,
         };
@@ -496,6 +599,8 @@ impl Rules {
         let next = flow.streams.next(high);
         let until = match connection.needless_until(high) {
             Some(until) if until > segment.end().saturating_add(WORTH_A_HINT) => until,
+            // Nothing of it can be read any more.
+            None if connection.is_over() && segment.kind() == Some(Kind::Record) => u64::MAX,
             _ if next
                 > hinted
                     .max(observer_ebpf::track::ORIGIN)
@@ -532,7 +637,7 @@ impl Rules {
             Outcome::Agreed(hello) => hello.version.name(),
             Outcome::Refused | Outcome::Unread => "none",
         };
-        let counted = (version, handshake.outcome.name());
+        let counted = (version, handshake.result());
         *self.counts.handshakes.entry(counted).or_default() += 1;
         if self.handshakes.len() >= HANDSHAKES {
             self.counts.drop("handshakes", "full");
@@ -551,6 +656,10 @@ impl Rules {
             // Not seen from the start: servers listen on the lower port in nearly every case.
             flow.low().port.min(flow.high().port)
         };
+        self.count_opaque_port(port, reason);
+    }
+
+    fn count_opaque_port(&mut self, port: u16, reason: &'static str) {
         let known = self.counts.opaque.contains_key(&(port, reason))
             || self.counts.opaque.len() < OPAQUE_PORTS;
         *self
@@ -595,6 +704,6 @@ fn reason(kind: Kind) -> &'static str {
     match kind {
         Kind::Tls | Kind::Handshake => "tls",
         Kind::Http2 => "http2",
-        Kind::Segment | Kind::Opaque => "not_http",
+        Kind::Segment | Kind::Record | Kind::Opaque => "not_http",
     }
 }

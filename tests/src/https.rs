@@ -38,7 +38,7 @@ ErrorLog FOLDER/apache.error
 KeepAlive On
 MaxKeepAliveRequests 0
 SSLEngine on
-SSLProtocol TLSv1.2 TLSv1.3
+SSLProtocol -all +TLSv1.2 +TLSv1.3
 SSLSessionCache shmcb:FOLDER/sessions(512000)
 SSLCertificateFile FOLDER/cert.pem
 SSLCertificateKeyFile FOLDER/key.pem
@@ -84,6 +84,8 @@ port, folder = sys.argv[1:]
 log = open(folder + '/own.log', 'a', buffering=1)
 class Own(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
+    # Head and body together: sent apart, they would wait for each other's acknowledgement.
+    wbufsize = 65536
     def do_GET(self):
         log.write(self.headers['x-api-key'] + ' 200\n')
         body = b'of Python'
@@ -91,6 +93,7 @@ class Own(http.server.BaseHTTPRequestHandler):
         self.send_header('Content-Length', str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()
     def log_message(self, *_):
         pass
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -63,14 +63,21 @@ impl SecretName {
         })
     }
 
+    /// The kind; `None` for a number that is none.
+    pub fn kind(&self) -> Option<SecretKind> {
+        [SecretKind::Handshake, SecretKind::Master, SecretKind::Early]
+            .into_iter()
+            .find(|kind| kind.number() == self.kind)
+    }
+
     /// The name whose bytes these are; `None` when its kind is none.
     pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Option<Self> {
         let (kind, name) = bytes.split_first_chunk()?;
-        let kind = u64::from_ne_bytes(*kind);
-        (1..=3).contains(&kind).then_some(Self {
-            kind,
+        let name = Self {
+            kind: u64::from_ne_bytes(*kind),
             name: *name.first_chunk()?,
-        })
+        };
+        name.kind().map(|_| name)
     }
 
     /// The bytes of the key in the map.

@@ -188,6 +188,7 @@ fn kernel_settings(config: &Config, log: bool, pins: Option<Pins>) -> kernel::Se
         interfaces: config.capture.interfaces.clone(),
         mode: mode(config.capture.mode),
         object: kernel::object::Settings {
+            tls: config.tls.enabled,
             ring_bytes: config.capture.ring_bytes.0,
             ports: config.capture.ports.clone(),
             log,

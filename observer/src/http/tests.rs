@@ -4,7 +4,7 @@ mod bounds;
 mod cuts;
 mod loss;
 mod messages;
-mod random_loss;
+pub(crate) mod random_loss;
 mod segmentation;
 
 use httparse::Header;

@@ -15,6 +15,8 @@ pub struct Settings {
     pub ring_bytes: u64,
     /// Ports to look at; empty: all.
     pub ports: Vec<u16>,
+    /// Whether TLS connections are delivered whole.
+    pub tls: bool,
     /// Whether the kernel side logs.
     pub log: bool,
 }
@@ -34,6 +36,7 @@ pub fn load(settings: &Settings, pins: Option<&Pins>) -> Result<(Ebpf, Vec<Ring>
     let mask = shards as u32 - 1;
     let wake_at = u64::from(size) / 4;
     let filter = u8::from(!settings.ports.is_empty());
+    let tls = u8::from(settings.tls);
     let level = if settings.log { u8::MAX } else { 0 };
 
     let mut loader = EbpfLoader::new();
@@ -41,6 +44,7 @@ pub fn load(settings: &Settings, pins: Option<&Pins>) -> Result<(Ebpf, Vec<Ring>
         .override_global(setting::SHARD_MASK, &mask, true)
         .override_global(setting::WAKE_AT, &wake_at, true)
         .override_global(setting::PORT_FILTER, &filter, true)
+        .override_global(setting::TLS, &tls, true)
         .override_global("AYA_LOG_LEVEL", &level, false);
     for (index, name) in map::RINGS.into_iter().enumerate() {
         loader.map_max_entries(name, if index < shards { size } else { page });

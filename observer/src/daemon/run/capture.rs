@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aya_log::EbpfLogger;
-use observer_ebpf::abi::{Counter, shed};
+use observer_ebpf::abi::{Counter, Secret, SecretKind, SecretName, shed};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::super::failure::Failure;
@@ -21,6 +21,7 @@ use crate::export::records::RecordSink;
 use crate::kernel::keys::Target;
 use crate::kernel::{self, Kernel, KernelError, counters, monotonic_now};
 use crate::pipeline::Pipeline;
+use crate::tls::secrets::{self as tls, Derived, Material};
 use crate::usage::Call;
 
 /// Events taken from one ring before the others have their turn.
@@ -80,9 +81,11 @@ impl Capture {
                 "requests between processes of this host are counted as from clients: {error}"
             );
         }
-        match kernel.watch_keys() {
-            Ok(()) => kernel.key_targets().iter().for_each(say),
-            Err(error) => tracing::warn!("TLS is opaque: {error}"),
+        if kernel.delivers_tls() {
+            match kernel.watch_keys() {
+                Ok(()) => kernel.key_targets().iter().for_each(say),
+                Err(error) => tracing::warn!("TLS is opaque: {error}"),
+            }
         }
         let flows = kernel
             .take_flows()
@@ -218,6 +221,15 @@ impl Capture {
                 records.write(&call);
             }
         };
+        // Those of TLS 1.3 come before their connection's packets do.
+        if let Some(secrets) = kernel.secrets() {
+            let now = monotonic_now();
+            secrets.drain(|name, secret| {
+                if let Some(material) = material(name, &secret) {
+                    pipeline.learn(material, now, host, &mut out);
+                }
+            });
+        }
         let mut events = 0;
         for (index, ring) in kernel.rings().iter_mut().enumerate() {
             events += ring.drain(BATCH, |at, event| {
@@ -251,9 +263,6 @@ impl Capture {
             self.host.set_interfaces(self.kernel.interfaces());
         }
         self.kernel.follow_keys()?.iter().for_each(say);
-        if let Some(secrets) = self.kernel.secrets() {
-            secrets.drain(|name, secret| tracing::info!("{:?} {}", name.kind, secret.process));
-        }
         self.kernel.renew(kernel::LEASE)?;
         let Self {
             kernel,
@@ -396,6 +405,29 @@ impl Capture {
             }
         }
     }
+}
+
+/// What the kernel side took, in the core's words.
+fn material(name: SecretName, secret: &Secret) -> Option<Material> {
+    let bytes = secret.secret.get(..secret.length as usize)?;
+    let bytes = tls::Secret::new(bytes)?;
+    let context = |length| secret.context.get(..length);
+    let derived = match name.kind()? {
+        SecretKind::Handshake => Derived::Handshake13 {
+            secret: bytes,
+            transcript: context(secret.length as usize)?.to_vec(),
+        },
+        SecretKind::Early => Derived::Early13 {
+            secret: bytes,
+            transcript: context(secret.length as usize)?.to_vec(),
+        },
+        SecretKind::Master => Derived::Master12 {
+            master: bytes,
+            server_random: *context(32)?.first_chunk()?,
+            client_random: name.name,
+        },
+    };
+    Some(Material::Derived(derived))
 }
 
 /// Says that keys are taken from a file, or why not.
