@@ -154,13 +154,13 @@ fn what_is_inside_of_tls_is_what_nginx_counted() {
     );
 }
 
-/// A key log in which every secret stands at another random.
+/// A key log in which every secret is another one.
 fn swap(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let swapped = lines.map(|line| {
-        let (rest, secret) = line.rsplit_once(' ').expect("a secret");
+    let swapped = lines.filter_map(|line| {
+        let (rest, secret) = line.rsplit_once(' ')?;
         let secret: String = secret.chars().rev().collect();
-        format!("{rest} {secret}\n")
+        Some(format!("{rest} {secret}\n"))
     });
     swapped.collect()
 }

@@ -248,7 +248,7 @@ fn damage(packet: &mut Vec<u8>, random: &mut Random) {
 /// Conversations that go on at the same time, seen by all programs.
 fn converse(seed: u64) {
     let mut random = Random(seed);
-    let tls = seed % 2 == 0;
+    let tls = seed.is_multiple_of(2);
     let mut both = Both::load(16 << 20, &[], tls);
     let mut going: Vec<_> = (0..8).map(|_| scripts::any(&mut random)).collect();
     let (mut packets, mut kinds, mut bodies) = (0, [0; 6], 0);

@@ -124,6 +124,13 @@ impl Talk {
         self
     }
 
+    /// Bytes that were sent and not seen, and nobody knows how many.
+    pub fn lost_count(&mut self, side: Side, length: u64) -> &mut Self {
+        self.sent[side as usize] += length;
+        self.connection.lose(side, length, &mut self.seen);
+        self
+    }
+
     pub fn fin(&mut self, side: Side) -> &mut Self {
         let moment = self.moment(side);
         self.connection

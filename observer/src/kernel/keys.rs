@@ -134,9 +134,9 @@ impl Probes {
             self.known.clear();
             self.known.extend(self.places.keys());
         }
-        self.known.insert(id);
-        // A process that is gone, or a file that is none of ours to read: nothing that could be probed.
+        // The process may be gone; the next one that maps the file tells of it again.
         let Ok(file) = open(mapping) else { return };
+        self.known.insert(id);
         let Ok(Some(site)) = symbol::find(&file) else {
             return;
         };

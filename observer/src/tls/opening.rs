@@ -3,16 +3,18 @@
 //! Records that cannot be opened yet are kept in the order in which they came: a secret may be known before its connection,
 //! or some milliseconds after it.
 
+mod flight;
+
 use std::collections::VecDeque;
 
-use ring::digest;
+use flight::Flight;
 
 use super::framing::Record;
-use super::message::{self, ClientHello, ENCRYPTED_EXTENSIONS, Extensions, FINISHED, ServerHello};
-use super::protection::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, HEADER, Keys};
+use super::message::{self, ClientHello, ServerHello};
+use super::protection::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, HEADER};
 use super::reading::Reading;
-use super::schedule::{self, Traffic};
-use super::secrets::{self, Join, Label, Secret, Secrets};
+use super::schedule;
+use super::secrets::{self, Join, Label, Secrets};
 use super::suite::Suite;
 use super::way::Both;
 use super::{Limits, Side, Unreadable, Version};
@@ -56,24 +58,6 @@ pub(super) struct Held {
     end: u64,
 }
 
-/// The server's encrypted flight of TLS 1.3, up to its Finished.
-struct Flight {
-    keys: Keys,
-    traffic: Traffic,
-    source: Source,
-    transcript: digest::Context,
-    messages: Vec<u8>,
-    early: bool,
-    done: bool,
-}
-
-/// Where the secrets of the application come from.
-#[derive(Debug)]
-enum Source {
-    Known(Traffic),
-    Handshake(Secret),
-}
-
 /// What comes of a handshake.
 pub(super) struct Opened {
     pub reading: Reading,
@@ -91,14 +75,6 @@ impl Held {
             last: self.last,
             end: self.end,
         }
-    }
-}
-
-impl std::fmt::Debug for Flight {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Flight")
-            .field("done", &self.done)
-            .finish_non_exhaustive()
     }
 }
 
@@ -295,15 +271,9 @@ impl Opening {
         } else {
             None
         };
-        let traffic = match &flight.source {
-            Source::Known(traffic) => Some(traffic.clone()),
-            Source::Handshake(secret) => {
-                schedule::application(hash, secret, flight.transcript.clone().finish().as_ref())
-            }
-        };
-        let traffic = traffic.ok_or(Unreadable::WrongSecret)?;
+        let traffic = flight.application(hash).ok_or(Unreadable::WrongSecret)?;
         let refused = client.early && !flight.early;
-        let first = flight.traffic.client.clone();
+        let first = flight.client();
         Reading::since_finished(chosen.suite, early, first, traffic, refused)
             .ok_or(Unreadable::WrongSecret)
             .map(Some)
@@ -331,93 +301,12 @@ impl Opening {
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        let flight = (self.flight.as_ref())
-            .map_or(0, |flight| size_of::<Flight>() + flight.messages.capacity());
+        let flight = self.flight.as_ref().map_or(0, Flight::heap_bytes);
         self.messages.client.capacity()
             + self.messages.server.capacity()
             + self.hellos.capacity()
             + self.first.capacity()
             + self.held_bytes
             + flight
-    }
-}
-
-impl Flight {
-    /// With the secrets that are known by now. A key log that has only some of them is waited for.
-    fn of(
-        suite: Suite,
-        random: &Join,
-        hellos: &[u8],
-        secrets: &Secrets,
-    ) -> Result<Option<Self>, Unreadable> {
-        let hash = suite.hash;
-        let mut transcript = hash.context();
-        transcript.update(hellos);
-        let digest = transcript.clone().finish();
-        let both = |client, server| {
-            Some(Traffic {
-                client: secrets.find(random, client, hash.bytes())?.clone(),
-                server: secrets.find(random, server, hash.bytes())?.clone(),
-            })
-        };
-        let derived = secrets::join(digest.as_ref())
-            .and_then(|join| secrets.find(&join, Label::Handshake, hash.bytes()));
-        let (traffic, source) = match derived {
-            Some(secret) => (
-                schedule::handshake(hash, secret, digest.as_ref()),
-                Some(Source::Handshake(secret.clone())),
-            ),
-            None => (
-                both(Label::ClientHandshake, Label::ServerHandshake),
-                both(Label::ClientTraffic, Label::ServerTraffic).map(Source::Known),
-            ),
-        };
-        let (Some(traffic), Some(source)) = (traffic, source) else {
-            return Ok(None);
-        };
-        let keys = schedule::keys(suite, &traffic.server).ok_or(Unreadable::WrongSecret)?;
-        Ok(Some(Self {
-            keys,
-            traffic,
-            source,
-            transcript,
-            messages: Vec::new(),
-            early: false,
-            done: false,
-        }))
-    }
-
-    /// Opens a record of the server and reads its messages.
-    fn read(&mut self, held: &Held, scratch: &mut Vec<u8>) -> Result<(), Unreadable> {
-        let opened = self
-            .keys
-            .open(self.keys.sequence, held.header, &held.body, scratch)
-            .ok_or(Unreadable::WrongSecret)?;
-        self.keys.sequence += 1;
-        match opened.kind {
-            HANDSHAKE => {}
-            ALERT => return Err(Unreadable::Refused),
-            _ => return Err(Unreadable::Malformed),
-        }
-        self.messages
-            .extend_from_slice(scratch.get(..opened.length).unwrap_or_default());
-        while let Some((kind, whole)) = message::take(&mut self.messages)? {
-            self.transcript.update(&whole);
-            match kind {
-                ENCRYPTED_EXTENSIONS => {
-                    let said = whole.get(4..).and_then(Extensions::read);
-                    let said = said.ok_or(Unreadable::Malformed)?;
-                    message::check_protocol(said.protocol)?;
-                    self.early = said.early;
-                }
-                // Keys change with the record (RFC 8446 section 5.1).
-                FINISHED => {
-                    self.done = true;
-                    return Ok(());
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }

@@ -141,6 +141,7 @@ impl Capture {
         let mut pause = BUSY;
         let mut next_round = now() + ROUND;
         loop {
+            self.kernel.follow_keys()?.iter().for_each(say);
             let events = self.drain()?;
             let records = self.records.as_ref();
             if self.books.is_due(self.kernel.rings(), records) {
@@ -262,7 +263,6 @@ impl Capture {
             }
             self.host.set_interfaces(self.kernel.interfaces());
         }
-        self.kernel.follow_keys()?.iter().for_each(say);
         self.kernel.renew(kernel::LEASE)?;
         let Self {
             kernel,

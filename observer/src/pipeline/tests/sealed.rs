@@ -7,7 +7,7 @@ use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey, Kind, flags};
 use observer_ebpf::track::ORIGIN;
 use proptest::prelude::*;
 
-use super::super::{Counts, Host, Pipeline, Settings};
+use super::super::{Connection, Counts, FlowState, Host, Pipeline, Settings};
 use super::endpoints::{Heard, Passed, SUITES, Talk, talk};
 use crate::http::tests::random_loss::{Client, Dice, Message, client, exchange};
 use crate::identity::{Attributor, Fingerprinter, IdentitySettings, Pepper, Registry};
@@ -17,7 +17,7 @@ use crate::tls::Side;
 use crate::tls::secrets::Material;
 use crate::usage::{Call, Visibility};
 
-struct Server;
+pub struct Server;
 
 impl Host for Server {
     fn interface(&self, _: u32) -> Arc<str> {
@@ -37,7 +37,7 @@ impl Host for Server {
     }
 }
 
-fn pipeline() -> Pipeline {
+pub fn pipeline() -> Pipeline {
     Pipeline::new(
         Settings::default(),
         Attributor::new(
@@ -51,7 +51,7 @@ fn pipeline() -> Pipeline {
 
 /// How the observer sees it.
 #[derive(Clone, Copy, Debug)]
-struct View {
+pub struct View {
     /// One segment in so many is lost; 0: none.
     loss: usize,
     /// The kernel side tells of a loss with the next segment of its direction.
@@ -60,17 +60,20 @@ struct View {
     disorder: usize,
     /// Secrets come when so many segments have passed.
     late: usize,
+    /// Another process goes on after so many.
+    restart: Option<usize>,
 }
 
-const PLAIN: View = View {
+pub const PLAIN: View = View {
     loss: 0,
     told: false,
     disorder: 0,
     late: 0,
+    restart: None,
 };
 
 /// The event of a segment. The client's address is the low one.
-fn header(passed: &Passed, time: u64, lost: u32, fin: bool) -> EventHeader {
+pub fn header(passed: &Passed, time: u64, lost: u32, fin: bool) -> EventHeader {
     let client = Endpoint::v4([192, 0, 2, 0], 40_000);
     let server = Endpoint::v4([192, 0, 2, 1], 443);
     let (flow, client_high) = FlowKey::new(client, server);
@@ -96,7 +99,7 @@ fn header(passed: &Passed, time: u64, lost: u32, fin: bool) -> EventHeader {
     }
 }
 
-fn observe(heard: &Heard, view: View, dice: &mut Dice) -> (Vec<Call>, Counts) {
+pub fn observe(heard: &Heard, view: View, dice: &mut Dice) -> (Vec<Call>, Counts) {
     let mut pipeline = pipeline();
     let mut calls = Vec::new();
     let mut out = |call| calls.push(call);
@@ -121,6 +124,9 @@ fn observe(heard: &Heard, view: View, dice: &mut Dice) -> (Vec<Call>, Counts) {
     for (number, at) in order.into_iter().enumerate() {
         if number == view.late {
             learn(&mut pipeline, &heard.secrets, &mut out);
+        }
+        if view.restart == Some(number) {
+            pipeline = restarted(&pipeline, &heard.secrets);
         }
         let passed = &heard.passed[at];
         let side = usize::from(passed.from == Side::Server);
@@ -166,8 +172,27 @@ fn observe(heard: &Heard, view: View, dice: &mut Dice) -> (Vec<Call>, Counts) {
     (calls, counts)
 }
 
+/// Goes on in a new process, with what is kept over a restart: nothing that decrypts.
+fn restarted(before: &Pipeline, secrets: &[Material]) -> Pipeline {
+    let kept = serde_json::to_string(&before.states(&[0]).collect::<Vec<_>>()).unwrap();
+    let sealed = "{\"Sealed\":{\"session\":{},";
+    assert!(
+        kept == "[]" || kept.contains(sealed) || kept.contains("\"Other\""),
+        "{kept}"
+    );
+    let mut after = pipeline();
+    let states: Vec<FlowState<Connection>> = serde_json::from_str(&kept).unwrap();
+    for state in states {
+        assert!(after.restore(state));
+    }
+    for material in secrets {
+        after.learn(material.clone(), 1, &mut Server, &mut |_| {});
+    }
+    after
+}
+
 /// How many exchanges are certain. Fails on one that is not true, and on one that vanished without a trace.
-fn check(
+pub fn check(
     exchanges: &[(Message, Message)],
     calls: &[Call],
     counts: &Counts,
@@ -218,7 +243,7 @@ fn run(seed: u64, how: &Talk, view: View) -> Result<(usize, usize), String> {
     let (calls, counts) = observe(&heard, View { late, ..view }, &mut dice);
     let certain = check(&exchanges, &calls, &counts)
         .map_err(|reason| format!("{reason}\n{:?}\n{:?}", counts.opaque, counts.handshakes))?;
-    if certain < exchanges.len() && view.loss == 0 {
+    if certain < exchanges.len() && view.loss == 0 && view.restart.is_none() {
         let lines: Vec<_> = calls
             .iter()
             .map(|call| format!("{:?} {:?} {:?}", call.target, call.status, call.uncertain))
@@ -268,6 +293,12 @@ proptest! {
     }
 
     #[test]
+    fn after_a_restart_what_is_certain_is_true(seed: u64, how in any_talk(), restart in 1usize..200) {
+        let view = View { restart: Some(restart), ..PLAIN };
+        run(seed, &how, view).map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
     fn with_loss_what_is_certain_is_true(
         seed: u64,
         how in any_talk(),
@@ -278,19 +309,26 @@ proptest! {
     }
 }
 
+pub fn plain_talk(suite: usize) -> Talk {
+    Talk {
+        suite,
+        retry: false,
+        resume: false,
+        early: false,
+        takes_early: false,
+        update: false,
+        record_bytes: 16_000,
+        client: Client::InTurns,
+    }
+}
+
 #[test]
 fn a_little_loss_costs_little() {
     let (mut certain, mut all) = (0, 0);
     for seed in 1..60u64 {
         let how = Talk {
-            suite: seed as usize % SUITES.len(),
-            retry: false,
-            resume: false,
-            early: false,
-            takes_early: false,
             update: seed % 2 == 0,
-            record_bytes: 16_000,
-            client: Client::InTurns,
+            ..plain_talk(seed as usize % SUITES.len())
         };
         let view = View { loss: 100, ..PLAIN };
         let seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
