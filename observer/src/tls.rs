@@ -61,6 +61,11 @@ pub struct Limits {
     pub waiting_time: u64,
 }
 
+/// Whether these bytes are an alert in the clear, and nothing else (RFC 8446 sections 5.1 and 6).
+pub fn is_alert(bytes: &[u8]) -> bool {
+    matches!(bytes, [21, 3, _, 0, 2, 1 | 2, _])
+}
+
 /// Why a connection cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unreadable {

@@ -117,24 +117,14 @@ fn every_server_counts_what_the_daemon_counts() {
         counts.collect()
     };
     // A server may still be at what was sent last.
-    for _ in 0..10 {
-        std::thread::sleep(Duration::from_secs(1));
-    }
-    println!(
-        "{:#?}",
-        daemon
+    wait_for("every exchange", Duration::from_secs(20), || {
+        let all: u64 = counted().values().flat_map(BTreeMap::values).sum();
+        let labels = [("status", "200")];
+        let seen = daemon
             .metrics()
-            .0
-            .into_iter()
-            .filter(|s| s.name.contains("opaque")
-                || s.name.contains("lost")
-                || s.name.contains("dropped")
-                || s.name.contains("missing")
-                || s.name.contains("completeness")
-                || s.name.contains("handshakes"))
-            .filter(|s| s.value != 0.0)
-            .collect::<Vec<_>>()
-    );
+            .sum("observer_http_requests_total", &labels);
+        (seen == all as f64).then_some(())
+    });
     daemon.assert_complete();
     let opaque: Vec<Sample> = daemon.metrics().0.into_iter().filter(is_opaque).collect();
     let records = daemon.stop();

@@ -370,6 +370,12 @@ impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
         if self.connection.sealed().is_some() {
             return self.sealed_data(high, seen, bytes);
         }
+        if offset == ORIGIN && tls::is_alert(bytes) {
+            // A server's answer to whoever went away without a hello.
+            self.handshake(tls::Outcome::Refused, seen.time, false);
+            self.connection.speaks = Speaks::Other;
+            return;
+        }
         self.tell_sides(high, bytes);
         self.with_http(high, |http, side, limits, calls| {
             http.data(side, seen.into(), offset, bytes, limits, calls)
