@@ -99,4 +99,6 @@ pub mod program {
     pub const SOCKETS: &str = "observer_sockets";
     /// Probe in OpenSSL's `EVP_KDF_derive`: what connections derive their keys from.
     pub const KEYS: &str = "observer_keys";
+    /// Probe in Go's `crypto/tls.(*Config).writeKeyLog`: each secret of a connection.
+    pub const GO_KEYS: &str = "observer_go_keys";
 }

@@ -75,6 +75,13 @@ fn observer_keys(ctx: ProbeContext) -> u32 {
     0
 }
 
+/// Probe in `crypto/tls.(*Config).writeKeyLog`.
+#[uprobe]
+fn observer_go_keys(ctx: ProbeContext) -> u32 {
+    programs::tls_keys::log(&ctx);
+    0
+}
+
 /// Never reached: every bound is checked by value. The verifier would refuse the object otherwise.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

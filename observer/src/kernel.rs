@@ -243,12 +243,11 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses the probe, or does not tell what processes map.
     pub fn watch_keys(&mut self) -> Result<(), KernelError> {
-        let program: &mut UProbe = self
-            .object
-            .program_mut(program::KEYS)
-            .ok_or(KernelError::Missing(program::KEYS))?
-            .try_into()?;
-        program.load()?;
+        for name in [program::KEYS, program::GO_KEYS] {
+            let program = self.object.program_mut(name);
+            let program: &mut UProbe = program.ok_or(KernelError::Missing(name))?.try_into()?;
+            program.load()?;
+        }
         let mut probes = Probes::new()?;
         let ring = self
             .object
@@ -264,29 +263,18 @@ impl Kernel {
             epoll::add(&self.poll, fd, epoll::EventData::new_u64(0), flags)
                 .map_err(|error| KernelError::Wait(error.into()))?;
         }
-        let program = self
-            .object
-            .program_mut(program::KEYS)
-            .ok_or(KernelError::Missing(program::KEYS))?;
-        probes.begin(program.try_into()?, self.settings.pins.as_ref());
+        probes.begin(&mut self.object, self.settings.pins.as_ref());
         self.keys = Some((probes, secrets));
         Ok(())
     }
 
     /// Follows what processes map since the last call. Returns the files that are new.
-    ///
-    /// # Errors
-    /// When the object lacks the probe.
-    pub fn follow_keys(&mut self) -> Result<&[Target], KernelError> {
+    pub fn follow_keys(&mut self) -> &[Target] {
         let Some((probes, _)) = &mut self.keys else {
-            return Ok(&[]);
+            return &[];
         };
-        let program = self
-            .object
-            .program_mut(program::KEYS)
-            .ok_or(KernelError::Missing(program::KEYS))?;
-        let new = probes.follow(program.try_into()?, self.settings.pins.as_ref());
-        Ok(probes.targets().get(new).unwrap_or_default())
+        let new = probes.follow(&mut self.object, self.settings.pins.as_ref());
+        probes.targets().get(new).unwrap_or_default()
     }
 
     /// Files that derive keys, with and without a probe in them.

@@ -1,4 +1,4 @@
-//! Servers of every kind that speak TLS through OpenSSL, each with a count of its own: a line a request, with its key and status.
+//! Servers of every kind that speak TLS through OpenSSL or Go, each with a count of its own: a line a request, with its key and status.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::certificate;
 use crate::namespace::Namespace;
 use crate::nginx;
-use crate::process::{Process, wait_for};
+use crate::process::{Process, run, wait_for};
 
 const NGINX: &str = r#"
   log_format own "$http_x_api_key $status";
@@ -107,6 +107,33 @@ Server.request_queue_size = 128
 Server(('', int(port)), Own).serve_forever()
 "#;
 
+const GO: &str = r#"
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+)
+
+func main() {
+	folder := os.Args[2]
+	log, err := os.OpenFile(folder+"/own.log", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		panic(err)
+	}
+	var lock sync.Mutex
+	http.HandleFunc("/", func(answer http.ResponseWriter, request *http.Request) {
+		lock.Lock()
+		fmt.Fprintf(log, "%s 200\n", request.Header.Get("X-API-Key"))
+		lock.Unlock()
+		fmt.Fprint(answer, "of Go")
+	})
+	panic(http.ListenAndServeTLS(":"+os.Args[1], folder+"/cert.pem", folder+"/key.pem", nil))
+}
+"#;
+
 /// The servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -120,16 +147,19 @@ pub enum Kind {
     Node,
     /// Python's `http.server`.
     Python,
+    /// Go's `net/http`, of a program without symbols.
+    Go,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Nginx,
         Self::Apache,
         Self::Haproxy,
         Self::Node,
         Self::Python,
+        Self::Go,
     ];
 
     /// The port that it listens on.
@@ -140,6 +170,7 @@ impl Kind {
             Self::Haproxy => 9103,
             Self::Node => 9104,
             Self::Python => 9105,
+            Self::Go => 9106,
         }
     }
 }
@@ -196,6 +227,19 @@ impl Server {
             }
             Kind::Node => script("node", "server.js", NODE),
             Kind::Python => script("python3", "server.py", PYTHON),
+            Kind::Go => {
+                write("server.go", GO);
+                run(Command::new("go")
+                    .args(["build", "-ldflags=-s -w", "-o"])
+                    .args([path("server"), path("server.go")])
+                    .env("GO111MODULE", "off")
+                    .env("GOFLAGS", "")
+                    .env("GOCACHE", path("cache"))
+                    .env("HOME", folder.path()));
+                let mut command = namespace.command(&path("server").display().to_string());
+                command.args([&port, &place]);
+                command
+            }
         };
         command.stdin(Stdio::null()).stderr(Stdio::null());
         let process = Process::start(&mut command);

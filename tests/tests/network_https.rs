@@ -97,7 +97,8 @@ fn is_opaque(sample: &Sample) -> bool {
 #[test]
 fn every_server_counts_what_the_daemon_counts() {
     if !require(&[
-        "ip", "nsenter", "nginx", "apache2", "haproxy", "node", "python3", "curl", "wrk", "openssl",
+        "ip", "nsenter", "nginx", "apache2", "haproxy", "node", "python3", "go", "curl", "wrk",
+        "openssl",
     ]) {
         return;
     }

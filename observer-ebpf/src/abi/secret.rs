@@ -9,6 +9,17 @@ pub enum SecretKind {
     Master,
     /// TLS 1.3, `client_early_traffic_secret`; named by the hash of the ClientHello.
     Early,
+    /// As a key log has it, `CLIENT_RANDOM`: as [`Self::Master`], without the server's random. Named by the client's random, as
+    /// those that follow.
+    LoggedMaster,
+    /// `CLIENT_HANDSHAKE_TRAFFIC_SECRET`
+    ClientHandshake,
+    /// `SERVER_HANDSHAKE_TRAFFIC_SECRET`
+    ServerHandshake,
+    /// `CLIENT_TRAFFIC_SECRET_0`
+    ClientTraffic,
+    /// `SERVER_TRAFFIC_SECRET_0`
+    ServerTraffic,
 }
 
 /// What a secret is found by.
@@ -40,6 +51,18 @@ pub struct Secret {
 }
 
 impl SecretKind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Handshake,
+        Self::Master,
+        Self::Early,
+        Self::LoggedMaster,
+        Self::ClientHandshake,
+        Self::ServerHandshake,
+        Self::ClientTraffic,
+        Self::ServerTraffic,
+    ];
+
     /// Its number.
     #[inline(always)]
     pub const fn number(self) -> u64 {
@@ -47,6 +70,11 @@ impl SecretKind {
             Self::Handshake => 1,
             Self::Master => 2,
             Self::Early => 3,
+            Self::LoggedMaster => 4,
+            Self::ClientHandshake => 5,
+            Self::ServerHandshake => 6,
+            Self::ClientTraffic => 7,
+            Self::ServerTraffic => 8,
         }
     }
 }
@@ -65,7 +93,7 @@ impl SecretName {
 
     /// The kind; `None` for a number that is none.
     pub fn kind(&self) -> Option<SecretKind> {
-        [SecretKind::Handshake, SecretKind::Master, SecretKind::Early]
+        SecretKind::ALL
             .into_iter()
             .find(|kind| kind.number() == self.kind)
     }

@@ -82,6 +82,55 @@ fn note(ctx: &ProbeContext) -> Option<()> {
     None
 }
 
+/// Takes note of a secret that a Go program hands to its key log, if it has one or not. Its arguments: a label, the client's
+/// random and the secret, each a place and a length, the last two with a capacity (`ABIInternal`, since Go 1.17).
+#[inline(always)]
+pub fn log(ctx: &ProbeContext) {
+    // SAFETY: the context is this program's own.
+    maps::count_probe(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    let _ = note_logged(ctx);
+}
+
+// Places in `struct pt_regs` of x86-64 (`asm/ptrace.h`); userspace puts no such probe elsewhere.
+const RBX: usize = 5;
+const R10: usize = 7;
+const R9: usize = 8;
+const RCX: usize = 11;
+const RSI: usize = 13;
+const RDI: usize = 14;
+
+#[inline(always)]
+fn note_logged(ctx: &ProbeContext) -> Option<()> {
+    let registers = ctx.as_ptr().cast::<u64>();
+    // SAFETY: the context of a probe is the registers, and stays valid while the program runs.
+    let octets = |data, size| unsafe {
+        Octets {
+            data: *registers.add(data),
+            size: *registers.add(size),
+        }
+    };
+    let label = octets(RBX, RCX);
+    let random = octets(RDI, RSI);
+    let secret = octets(R9, R10);
+    if random.size != 32 {
+        return None;
+    }
+    let kind = if is(label, b"CLIENT_RANDOM") {
+        SecretKind::LoggedMaster
+    } else if is(label, b"CLIENT_HANDSHAKE_TRAFFIC_SECRET") {
+        SecretKind::ClientHandshake
+    } else if is(label, b"SERVER_HANDSHAKE_TRAFFIC_SECRET") {
+        SecretKind::ServerHandshake
+    } else if is(label, b"CLIENT_TRAFFIC_SECRET_0") {
+        SecretKind::ClientTraffic
+    } else if is(label, b"SERVER_TRAFFIC_SECRET_0") {
+        SecretKind::ServerTraffic
+    } else {
+        return None;
+    };
+    keep(kind, secret, random, random)
+}
+
 /// Reads the parameters, up to the one without a name.
 #[inline(always)]
 fn read(parameters: u64) -> Option<Derivation> {

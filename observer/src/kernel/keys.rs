@@ -4,23 +4,26 @@
 //! A probe belongs to a file, whoever maps it, so that only files have to be looked for, not processes. What it takes stands in
 //! a map in the kernel until the connection is over.
 
+mod go;
 pub mod mappings;
 pub mod symbol;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use aya::Ebpf;
 use aya::programs::UProbe;
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
-use observer_ebpf::abi::probe;
+use observer_ebpf::abi::{probe, program};
 
 use super::{KernelError, chain, pins::Pins};
 use mappings::{Mapping, Watch};
+pub use symbol::Function;
 use symbol::Site;
 
 /// Files that were looked at and are not looked at again; past it all are forgotten.
@@ -34,6 +37,8 @@ type FileId = ((u32, u32), u64);
 pub struct Target {
     /// Which file.
     pub file: FileId,
+    /// What of it is probed.
+    pub function: Function,
     /// Its path, in the view of the process that it was found with.
     pub path: PathBuf,
     /// That process.
@@ -64,8 +69,6 @@ pub struct Probes {
     watch: Watch,
     known: HashSet<FileId>,
     targets: Vec<Target>,
-    /// Targets by file.
-    places: HashMap<FileId, usize>,
 }
 
 impl Probes {
@@ -78,7 +81,6 @@ impl Probes {
             watch: Watch::start().map_err(KernelError::Mappings)?,
             known: HashSet::new(),
             targets: Vec::new(),
-            places: HashMap::new(),
         })
     }
 
@@ -93,21 +95,22 @@ impl Probes {
     }
 
     /// Puts probes into files that are mapped already.
-    pub fn begin(&mut self, program: &mut UProbe, pins: Option<&Pins>) {
+    pub fn begin(&mut self, object: &mut Ebpf, pins: Option<&Pins>) {
         for mapping in mappings::all() {
-            self.consider(&mapping, program, pins);
+            self.consider(&mapping, object, pins);
         }
         if let Some(pins) = pins {
             pins.keep_keys(|name| {
-                let pinned =
-                    |target: &Target| target.probe.is_ok() && pin_name(target.file) == name;
+                let pinned = |target: &Target| {
+                    target.probe.is_ok() && pin_name(target.file, target.function) == name
+                };
                 self.targets.iter().any(pinned)
             });
         }
     }
 
     /// Puts probes into files that were mapped since. Returns the numbers of new targets.
-    pub fn follow(&mut self, program: &mut UProbe, pins: Option<&Pins>) -> std::ops::Range<usize> {
+    pub fn follow(&mut self, object: &mut Ebpf, pins: Option<&Pins>) -> std::ops::Range<usize> {
         let first = self.targets.len();
         let mut mapped = Vec::new();
         let whole = self.watch.drain(|mapping| {
@@ -119,36 +122,44 @@ impl Probes {
             mapped = mappings::all();
         }
         for mapping in &mapped {
-            self.consider(mapping, program, pins);
+            self.consider(mapping, object, pins);
         }
         first..self.targets.len()
     }
 
     /// Puts a probe into a file, if it is one that derives keys.
-    fn consider(&mut self, mapping: &Mapping, program: &mut UProbe, pins: Option<&Pins>) {
+    fn consider(&mut self, mapping: &Mapping, object: &mut Ebpf, pins: Option<&Pins>) {
         let id = (mapping.device, mapping.inode);
         if self.known.contains(&id) || !may_derive(mapping) {
             return;
         }
         if self.known.len() >= KNOWN {
             self.known.clear();
-            self.known.extend(self.places.keys());
+            self.known
+                .extend(self.targets.iter().map(|target| target.file));
         }
         // The process may be gone; the next one that maps the file tells of it again.
         let Ok(file) = open(mapping) else { return };
         self.known.insert(id);
-        let Ok(Some(site)) = symbol::find(&file) else {
-            return;
-        };
+        // What is no ELF file derives nothing.
+        for site in symbol::find(&file).unwrap_or_default() {
+            self.place(mapping, &file, site, object, pins);
+        }
+    }
+
+    fn place(
+        &mut self,
+        mapping: &Mapping,
+        file: &File,
+        site: Site,
+        object: &mut Ebpf,
+        pins: Option<&Pins>,
+    ) {
+        let id = (mapping.device, mapping.inode);
         let number = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
         let placed = if number < probe::PLACES {
-            attach(
-                program,
-                &file,
-                &site,
-                number,
-                pins.map(|pins| pins.keys(&pin_name(id))),
-            )
+            let pin = pins.map(|pins| pins.keys(&pin_name(id, site.function)));
+            attach(object, file, &site, number, pin)
         } else {
             Err("there are too many such files".to_owned())
         };
@@ -156,9 +167,9 @@ impl Probes {
             Ok(link) => (Ok(number), Some(link)),
             Err(why) => (Err(why), None),
         };
-        self.places.insert(id, self.targets.len());
         self.targets.push(Target {
             file: id,
+            function: site.function,
             path: mapping.path.clone(),
             process: mapping.process,
             name: name_of(mapping.process),
@@ -210,17 +221,25 @@ fn open(mapping: &Mapping) -> io::Result<File> {
     Err(refused)
 }
 
-fn pin_name(((major, minor), inode): FileId) -> String {
-    format!("{major}-{minor}-{inode}")
+fn pin_name(((major, minor), inode): FileId, function: Function) -> String {
+    format!("{major}-{minor}-{inode}-{function:?}")
 }
 
 fn attach(
-    program: &mut UProbe,
+    object: &mut Ebpf,
     file: &File,
     site: &Site,
     number: u32,
     pin: Option<PathBuf>,
 ) -> Result<Link, String> {
+    let name = match site.function {
+        Function::Openssl => program::KEYS,
+        Function::Go => program::GO_KEYS,
+    };
+    let program = object
+        .program_mut(name)
+        .ok_or("the kernel object lacks the probe")?;
+    let program: &mut UProbe = program.try_into().map_err(|error| chain(&error))?;
     let point = UProbeAttachPoint {
         location: UProbeAttachLocation::AbsoluteOffset(site.offset),
         cookie: Some(u64::from(number)),

@@ -21,7 +21,7 @@ use crate::export::records::RecordSink;
 use crate::kernel::keys::Target;
 use crate::kernel::{self, Kernel, KernelError, counters, monotonic_now};
 use crate::pipeline::Pipeline;
-use crate::tls::secrets::{self as tls, Derived, Material};
+use crate::tls::secrets::{self as tls, Derived, Label, Material};
 use crate::usage::Call;
 
 /// Events taken from one ring before the others have their turn.
@@ -141,7 +141,7 @@ impl Capture {
         let mut pause = BUSY;
         let mut next_round = now() + ROUND;
         loop {
-            self.kernel.follow_keys()?.iter().for_each(say);
+            self.kernel.follow_keys().iter().for_each(say);
             let events = self.drain()?;
             let records = self.records.as_ref();
             if self.books.is_due(self.kernel.rings(), records) {
@@ -412,7 +412,17 @@ fn material(name: SecretName, secret: &Secret) -> Option<Material> {
     let bytes = secret.secret.get(..secret.length as usize)?;
     let bytes = tls::Secret::new(bytes)?;
     let context = |length| secret.context.get(..length);
+    let logged = |label| Material::Logged {
+        random: name.name,
+        label,
+        secret: bytes.clone(),
+    };
     let derived = match name.kind()? {
+        SecretKind::LoggedMaster => return Some(logged(Label::Master)),
+        SecretKind::ClientHandshake => return Some(logged(Label::ClientHandshake)),
+        SecretKind::ServerHandshake => return Some(logged(Label::ServerHandshake)),
+        SecretKind::ClientTraffic => return Some(logged(Label::ClientTraffic)),
+        SecretKind::ServerTraffic => return Some(logged(Label::ServerTraffic)),
         SecretKind::Handshake => Derived::Handshake13 {
             secret: bytes,
             transcript: context(secret.length as usize)?.to_vec(),
