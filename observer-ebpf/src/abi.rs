@@ -42,6 +42,10 @@ pub mod map {
     pub const SHED: &str = "SHED";
     /// What handshakes derived their keys from: [`super::SecretName`] to [`super::Secret`].
     pub const SECRETS: &str = "SECRETS";
+    /// Names of threads, of sixteen bytes, whose secrets are not taken.
+    pub const KEYS_EXCEPT: &str = "KEYS_EXCEPT";
+    /// Bitmap of the ports whose TLS is read, 64 a word; only looked at while [`super::setting::TLS`] is 2.
+    pub const TLS_PORTS: &str = "TLS_PORTS";
     /// A ring with the names of secrets that were entered.
     pub const NEW_SECRETS: &str = "NEW_SECRETS";
     /// One `u64` a probe and processor: how often it ran.
@@ -52,6 +56,9 @@ pub mod map {
         CLIENTS, SECRETS, LEASE, SHED,
     ];
 }
+
+/// Bytes of a thread's name (`TASK_COMM_LEN`).
+pub const COMM: usize = 16;
 
 /// Places of [`map::PROBES`].
 pub mod probe {
@@ -79,7 +86,7 @@ pub mod setting {
     pub const SHARD_MASK: &str = "SHARD_MASK";
     /// `u64`, a power of two: bytes of events after which the reader of a ring is woken up.
     pub const WAKE_AT: &str = "WAKE_AT";
-    /// `u8`: 1 when TLS connections are delivered whole.
+    /// `u8`: 1 when TLS connections are delivered whole, 2 when those of the ports in the bitmap are.
     pub const TLS: &str = "TLS";
 }
 

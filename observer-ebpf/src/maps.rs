@@ -2,10 +2,10 @@
 
 use aya_ebpf::Global;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use observer_ebpf::abi::{
-    COUNTERS as COUNTER_COUNT, Counter, EventHeader, FlowKey, Hint, LinkTotals, Secret, SecretName,
-    probe, shed,
+    COMM, COUNTERS as COUNTER_COUNT, Counter, EventHeader, FlowKey, Hint, LinkTotals, Secret,
+    SecretName, probe, shed,
 };
 use observer_ebpf::track::Flow;
 use observer_ebpf::wire::TcpSegment;
@@ -76,6 +76,13 @@ pub static CLIENTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 <<
 #[map]
 pub static SECRETS: LruHashMap<SecretName, Secret> = LruHashMap::with_max_entries(1 << 15, 0);
 
+/// Threads whose secrets are not taken.
+#[map]
+static KEYS_EXCEPT: HashMap<[u8; COMM], u8> = HashMap::with_max_entries(64, 0);
+
+#[map]
+static TLS_PORTS: Array<u64> = Array::with_max_entries(1024, 0);
+
 /// Names of secrets that were entered.
 #[map]
 pub static NEW_SECRETS: RingBuf = RingBuf::with_byte_size(1 << 16, 0);
@@ -116,10 +123,21 @@ pub fn wake_at() -> u64 {
     WAKE_AT.load()
 }
 
-/// Whether TLS connections are delivered whole.
+/// Whether a TLS connection is delivered whole.
 #[inline(always)]
-pub fn reads_tls() -> bool {
-    TLS.load() != 0
+pub fn reads_tls(flow: &FlowKey) -> bool {
+    match TLS.load() {
+        0 => false,
+        1 => true,
+        _ => is_in(&TLS_PORTS, flow.low().port) || is_in(&TLS_PORTS, flow.high().port),
+    }
+}
+
+/// Whether secrets of a thread of this name are left alone.
+#[inline(always)]
+pub fn is_left_alone(comm: &[u8; COMM]) -> bool {
+    // SAFETY: the value is not looked at.
+    unsafe { KEYS_EXCEPT.get(comm) }.is_some()
 }
 
 /// Whether the daemon still wants to see packets, or did so a short time ago.
@@ -199,12 +217,13 @@ pub fn refuses(flow: &FlowKey) -> bool {
 /// Whether a connection's ports are among those to look at.
 #[inline(always)]
 pub fn is_wanted(flow: &FlowKey) -> bool {
-    PORT_FILTER.load() == 0 || is_listed(flow.low().port) || is_listed(flow.high().port)
+    PORT_FILTER.load() == 0 || is_in(&PORTS, flow.low().port) || is_in(&PORTS, flow.high().port)
 }
 
+/// Whether a port stands in a bitmap.
 #[inline(always)]
-fn is_listed(port: u16) -> bool {
-    PORTS
+fn is_in(ports: &Array<u64>, port: u16) -> bool {
+    ports
         .get(u32::from(port >> 6))
         .is_some_and(|word| (word >> (port & 63)) & 1 == 1)
 }

@@ -24,9 +24,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{Array, HashMap, MapError};
+use aya::maps::{Array, HashMap, MapError, PerCpuArray};
 use aya::programs::{ProgramError, TracePoint, UProbe};
-use observer_ebpf::abi::{FlowKey, Hint, map, program, shed};
+use observer_ebpf::abi::{COMM, FlowKey, Hint, map, program, shed};
 use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
@@ -111,6 +111,15 @@ impl KernelError {
     }
 }
 
+/// A process's name as threads bear it: cut to fifteen bytes, with zeros after it.
+fn comm(name: &str) -> [u8; COMM] {
+    let mut comm = [0; COMM];
+    for (to, from) in comm.iter_mut().take(COMM - 1).zip(name.bytes()) {
+        *to = from;
+    }
+    comm
+}
+
 /// An error with its causes: aya's own messages leave the system's out.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -135,6 +144,8 @@ pub struct Settings {
     pub mode: Mode,
     /// What is fixed at load.
     pub object: object::Settings,
+    /// Names of processes whose TLS secrets are not taken.
+    pub keys_except: Vec<String>,
     /// Where maps and links are pinned; `None`: they are not.
     pub pins: Option<Pins>,
 }
@@ -257,7 +268,16 @@ impl Kernel {
             .object
             .take_map(map::SECRETS)
             .ok_or(KernelError::Missing(map::SECRETS))?;
-        let secrets = Secrets::new(ring.try_into()?, secrets.try_into()?);
+        let except = self.settings.keys_except.clone();
+        let secrets = Secrets::new(ring.try_into()?, secrets.try_into()?, except);
+        let map = self
+            .object
+            .map_mut(map::KEYS_EXCEPT)
+            .ok_or(KernelError::Missing(map::KEYS_EXCEPT))?;
+        let mut names = HashMap::<_, [u8; COMM], u8>::try_from(map)?;
+        for name in &self.settings.keys_except {
+            names.insert(comm(name), 1, 0)?;
+        }
         for fd in probes.watch().fds().chain([secrets.fd()]) {
             let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
             epoll::add(&self.poll, fd, epoll::EventData::new_u64(0), flags)
@@ -283,6 +303,26 @@ impl Kernel {
             .as_ref()
             .map(|(probes, _)| probes.targets())
             .unwrap_or_default()
+    }
+
+    /// How often the probes ran, by what they stand in.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn probe_runs(&self) -> Result<BTreeMap<String, u64>, KernelError> {
+        let map = self
+            .object
+            .map(map::PROBES)
+            .ok_or(KernelError::Missing(map::PROBES))?;
+        let map = PerCpuArray::<_, u64>::try_from(map)?;
+        let mut runs: BTreeMap<String, u64> = BTreeMap::new();
+        for target in self.key_targets() {
+            if let Ok(place) = target.probe {
+                let counted = map.get(&place, 0)?.iter().sum::<u64>();
+                *runs.entry(target.version.clone()).or_default() += counted;
+            }
+        }
+        Ok(runs)
     }
 
     /// Secrets of handshakes, where they are watched.

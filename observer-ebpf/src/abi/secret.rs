@@ -1,5 +1,7 @@
 //! What a handshake derived its keys from, as it stands in a map until its connection is over.
 
+use super::COMM;
+
 /// What kind of secret it is, and so what names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecretKind {
@@ -47,7 +49,7 @@ pub struct Secret {
     /// Of TLS 1.3 the whole hash, of TLS 1.2 the server's random; zeros after it.
     pub context: [u8; 48],
     /// The name of the thread that derived it.
-    pub comm: [u8; 16],
+    pub comm: [u8; COMM],
 }
 
 impl SecretKind {

@@ -12,7 +12,7 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
 use aya_ebpf::programs::ProbeContext;
-use observer_ebpf::abi::{Secret, SecretKind, SecretName};
+use observer_ebpf::abi::{COMM, Secret, SecretKind, SecretName};
 
 use crate::maps::{self, NEW_SECRETS, SECRETS};
 
@@ -212,12 +212,15 @@ fn keep(kind: SecretKind, octets: Octets, named: Octets, context: Octets) -> Opt
         length: octets.size as u32,
         secret: [0; 48],
         context: [0; 48],
-        comm: [0; 16],
+        comm: [0; COMM],
     };
+    // SAFETY: the helper writes at most as many bytes as it is told.
+    unsafe { bpf_get_current_comm(secret.comm.as_mut_ptr().cast(), COMM as u32) };
+    if maps::is_left_alone(&secret.comm) {
+        return None;
+    }
     long(&mut secret.secret, octets)?;
     long(&mut secret.context, context)?;
-    // SAFETY: the helper writes at most as many bytes as it is told.
-    unsafe { bpf_get_current_comm(secret.comm.as_mut_ptr().cast(), 16) };
     // Least recently used ones make room: whose secret is gone is opaque, and counted as that.
     if SECRETS.insert(&name, &secret, 0).is_ok() {
         // Without room, userspace is told with the next one: it looks at all of them then.

@@ -128,6 +128,7 @@ pub fn add_kernel(
             bytes: totals.bytes.saturating_sub(before.bytes),
         });
     }
+    stats.tls_probe_runs = kernel.probe_runs()?.into_iter().collect();
     stats.programs = runs(kernel.object());
     Ok(())
 }

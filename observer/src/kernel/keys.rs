@@ -8,7 +8,7 @@ mod go;
 pub mod mappings;
 pub mod symbol;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -181,6 +181,71 @@ impl Probes {
     }
 }
 
+/// A file that derives keys, or would in a way that is not read, for who wants to know before anything is probed.
+#[derive(Debug)]
+pub struct Survey {
+    /// Its path.
+    pub path: PathBuf,
+    /// Names of the processes that map it.
+    pub processes: BTreeSet<String>,
+    /// What it is: a version, or the name of a library.
+    pub library: String,
+    /// Whether the kernel carries out the instruction at the probe itself; `None`: it is not read.
+    pub cheap: Option<bool>,
+}
+
+/// Libraries that derive keys in ways of their own, by what their files' names begin with.
+const OTHERS: [(&str, &str); 8] = [
+    ("libgnutls.so", "GnuTLS"),
+    ("libnss3.so", "NSS"),
+    ("libjvm.so", "Java"),
+    ("libmbedtls.so", "Mbed TLS"),
+    ("libwolfssl.so", "wolfSSL"),
+    ("librustls.so", "rustls"),
+    ("libcrypto.so.1.", "OpenSSL 1"),
+    ("libboringssl.so", "BoringSSL"),
+];
+
+/// Looks at what processes map now.
+pub fn survey() -> Vec<Survey> {
+    let mut files: BTreeMap<FileId, (Mapping, BTreeSet<String>)> = BTreeMap::new();
+    mappings::each(|mapping| {
+        if other(&mapping.path).is_some() || may_derive(&mapping) {
+            let name = name_of(mapping.process);
+            let id = (mapping.device, mapping.inode);
+            let (_, names) = files
+                .entry(id)
+                .or_insert_with(|| (mapping, BTreeSet::new()));
+            names.insert(name);
+        }
+    });
+    let mut found = Vec::new();
+    for (mapping, processes) in files.into_values() {
+        let sites = open(&mapping).and_then(|file| symbol::find(&file));
+        let sites = sites.unwrap_or_default().into_iter();
+        let mut kinds: Vec<_> = sites.map(|site| (site.version, Some(site.cheap))).collect();
+        if kinds.is_empty() {
+            kinds.extend(other(&mapping.path).map(|library| (library.to_owned(), None)));
+        }
+        found.extend(kinds.into_iter().map(|(library, cheap)| Survey {
+            path: mapping.path.clone(),
+            processes: processes.clone(),
+            library,
+            cheap,
+        }));
+    }
+    found
+}
+
+/// The library that a file is, of those that are not read.
+fn other(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.to_str()?;
+    OTHERS
+        .iter()
+        .find(|(begin, _)| name.starts_with(begin))
+        .map(|(_, library)| *library)
+}
+
 /// Whether a file may derive keys: by its name, or as a program that may carry OpenSSL itself.
 fn may_derive(mapping: &Mapping) -> bool {
     let name = mapping.path.file_name().and_then(|name| name.to_str());
@@ -190,7 +255,7 @@ fn may_derive(mapping: &Mapping) -> bool {
 }
 
 /// The name of a process.
-fn name_of(process: u32) -> String {
+pub(super) fn name_of(process: u32) -> String {
     let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
     name.trim().to_owned()
 }

@@ -5,22 +5,28 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use aya::maps::{HashMap, MapData, RingBuf};
 use observer_ebpf::abi::{Secret, SecretName};
 
+use super::keys::name_of;
+
 /// What handshakes derived their keys from.
 pub struct Secrets {
     new: RingBuf<MapData>,
     table: HashMap<MapData, [u8; SecretName::SIZE], [u8; Secret::SIZE]>,
     /// All that stood there before are still to be handed out.
     unread: bool,
+    /// Names of processes whose secrets are not handed out: those of threads with names of their own are taken.
+    except: Vec<String>,
 }
 
 impl Secrets {
     pub(super) fn new(
         new: RingBuf<MapData>,
         table: HashMap<MapData, [u8; SecretName::SIZE], [u8; Secret::SIZE]>,
+        except: Vec<String>,
     ) -> Self {
         Self {
             new,
             table,
+            except,
             unread: true,
         }
     }
@@ -33,24 +39,29 @@ impl Secrets {
 
     /// Hands out those that came since the last call; the first time, all that there are.
     pub fn drain(&mut self, mut each: impl FnMut(SecretName, Secret)) {
-        let mut hand_out = |table: &HashMap<_, _, _>, name: [u8; SecretName::SIZE]| {
-            let secret = table.get(&name, 0).ok();
-            let secret = secret.as_ref().and_then(Secret::from_bytes);
-            if let (Some(name), Some(secret)) = (SecretName::from_bytes(&name), secret) {
-                each(name, secret);
-            }
-        };
+        let mut names: Vec<[u8; SecretName::SIZE]> = Vec::new();
         if std::mem::take(&mut self.unread) {
-            let names: Vec<_> = self.table.keys().flatten().collect();
-            for name in names {
-                hand_out(&self.table, name);
-            }
+            names.extend(self.table.keys().flatten());
         }
         while let Some(entry) = self.new.next() {
-            if let Some(name) = entry.first_chunk() {
-                hand_out(&self.table, *name);
+            names.extend(entry.first_chunk());
+        }
+        for bytes in names {
+            let secret = self.table.get(&bytes, 0).ok();
+            let secret = secret.as_ref().and_then(Secret::from_bytes);
+            let (Some(name), Some(secret)) = (SecretName::from_bytes(&bytes), secret) else {
+                continue;
+            };
+            if self.is_left_alone(secret.process) {
+                self.forget(name);
+            } else {
+                each(name, secret);
             }
         }
+    }
+
+    fn is_left_alone(&self, process: u32) -> bool {
+        !self.except.is_empty() && self.except.contains(&name_of(process))
     }
 
     /// Wipes a secret whose connection is over.

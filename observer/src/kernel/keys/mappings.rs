@@ -26,20 +26,30 @@ pub struct Mapping {
     pub path: PathBuf,
 }
 
-/// Files that every process maps as code. Processes that are gone meanwhile are left out.
+/// Files that processes map as code, each once.
 pub fn all() -> Vec<Mapping> {
     let mut mappings = Vec::new();
     let mut seen = HashSet::new();
+    each(|mapping| {
+        if seen.insert((mapping.device, mapping.inode)) {
+            mappings.push(mapping);
+        }
+    });
+    mappings
+}
+
+/// Hands out what every process maps as code. Processes that are gone meanwhile are left out.
+pub fn each(mut hand_out: impl FnMut(Mapping)) {
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(process) = name.to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         let maps = fs::read_to_string(entry.path().join("maps")).unwrap_or_default();
-        let of_process = maps.lines().filter_map(|line| parse(process, line));
-        mappings.extend(of_process.filter(|mapping| seen.insert((mapping.device, mapping.inode))));
+        maps.lines()
+            .filter_map(|line| parse(process, line))
+            .for_each(&mut hand_out);
     }
-    mappings
 }
 
 /// Reads a line of /proc/PID/maps; `None` for what is no code of a file.
