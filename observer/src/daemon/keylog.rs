@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::failure::Failure;
 use super::host::CaptureHost;
@@ -29,7 +29,7 @@ pub fn learn(path: &Path, pipeline: &mut Pipeline) -> Result<(), Failure> {
     });
     let mut host = CaptureHost::default();
     let (mut number, mut learned) = (0, 0_u64);
-    let mut line = String::new();
+    let mut line = Zeroizing::new(String::with_capacity(LINE_BYTES as usize));
     loop {
         line.zeroize();
         let mut limited = (&mut file).take(LINE_BYTES);

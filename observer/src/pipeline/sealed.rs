@@ -228,9 +228,10 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
         self.with_sealed(time, |session, inputs| session.retry(inputs));
     }
 
-    /// Its secrets will not come.
+    /// Its secrets will not come. Another connection of the same randoms may have been told of them.
     pub fn give_up_waiting(&mut self, time: u64) {
-        self.with_sealed(time, |session, _| {
+        self.with_sealed(time, |session, inputs| {
+            session.retry(inputs)?;
             if session.waits() {
                 Err(Unreadable::NoSecret)
             } else {

@@ -17,7 +17,7 @@ use super::{Limits, Outcome, Plain, Side, Unreadable};
 use crate::flow::Seen;
 
 /// One TLS connection, seen from its first byte on. Of its secrets nothing is kept over a restart, and so nothing of it.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Session {
     #[serde(skip)]
     live: Option<Box<Live>>,
@@ -46,6 +46,12 @@ struct Live {
 enum Phase {
     Opening(Box<Opening>),
     Reading(Box<Reading>),
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Session {
@@ -226,10 +232,7 @@ impl Live {
                 match search.push(rest, keys, next.as_ref(), inputs.scratch) {
                     Progress::Found(found) => {
                         reading.resume(from, found);
-                        let lost = found.at as u64;
-                        self.ways.of_mut(from).search = Some(Box::default());
-                        self.ways.lose(from, seen, lost, inputs.plain);
-                        self.ways.of_mut(from).search = None;
+                        self.ways.lose(from, seen, found.at as u64, inputs.plain);
                         again = search.into_bytes(found.at);
                         rest = &again;
                     }
