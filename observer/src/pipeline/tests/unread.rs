@@ -1,5 +1,7 @@
 //! Connections that cannot be read, or not yet.
 
+use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey};
+
 use super::super::Settings;
 use super::endpoints::{Heard, Passed, Talk, talk};
 use super::sealed::{PLAIN, Server, check, header, observe, pipeline, plain_talk};
@@ -94,6 +96,40 @@ fn secrets_that_do_not_come_are_waited_for_until_it_is_time() {
     pipeline.segment(&segment, 0, &mut Server, &mut |_| panic!("a call"));
     let mut hints = pipeline.take_hints();
     assert!(hints.any(|(_, hint)| hint.skip[1] == u64::MAX));
+}
+
+#[test]
+fn one_handshake_at_two_addresses_is_read_at_both() {
+    let (exchanges, heard, _) = heard(&plain_talk(2), 3);
+    let (mut pipeline, mut calls) = (pipeline(), Vec::new());
+    let server = Endpoint::v4([192, 0, 2, 1], 443);
+    let flows = [40_000, 40_001].map(|port| {
+        let (flow, _) = FlowKey::new(Endpoint::v4([192, 0, 2, 0], port), server);
+        flow
+    });
+    for (time, passed) in (1..).zip(&heard.passed) {
+        for flow in flows {
+            let segment = Segment {
+                header: EventHeader {
+                    flow,
+                    ..header(passed, time, 0, false)
+                },
+                payload: &passed.bytes,
+            };
+            pipeline.segment(&segment, time, &mut Server, &mut |_| panic!("a call"));
+        }
+    }
+    for material in heard.secrets {
+        pipeline.learn(material, 1, &mut Server, &mut |call| calls.push(call));
+    }
+    assert_eq!(calls.len(), exchanges.len());
+    let wait = 2 * Settings::default().tls.waiting_time;
+    pipeline.tick(wait, &mut Server, &mut |call| calls.push(call));
+    for calls in calls.chunks(exchanges.len()) {
+        assert_eq!(check(&exchanges, calls, pipeline.counts()), Ok(3));
+    }
+    assert_eq!(calls.len(), 2 * exchanges.len());
+    assert!(pipeline.counts().opaque.is_empty());
 }
 
 #[test]
