@@ -4,6 +4,7 @@
 
 mod checkpoint;
 mod connection;
+mod edges;
 mod names;
 mod sealed;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use crate::usage::Call;
 pub use checkpoint::FlowState;
 pub use connection::Connection;
 use connection::Reading;
+use edges::Edges;
 use names::Names;
 use sealed::{Shared, Waiting};
 
@@ -91,6 +93,10 @@ pub trait Host {
     fn is_own(&self, address: IpAddr) -> bool;
     /// Whether the process of this host that opened a connection serves itself.
     fn client_serves(&mut self, flow: &FlowKey) -> bool;
+    /// Ports that it serves at, where that can be known.
+    fn client_ports(&mut self, _flow: &FlowKey) -> &[u16] {
+        &[]
+    }
     /// Whether the kernel side has seen the end of the connection that it first saw at `birth`.
     fn is_over(&self, flow: &FlowKey, birth: u64) -> bool;
 }
@@ -152,6 +158,7 @@ struct Rules {
     handshakes: Vec<Handshake>,
     names: Names,
     discovery: Option<Box<Discovery>>,
+    edges: Edges,
 }
 
 impl Pipeline {
@@ -174,6 +181,7 @@ impl Pipeline {
             handshakes: Vec::new(),
             names: Names::default(),
             discovery: None,
+            edges: Edges::default(),
         };
         Self {
             rules,
@@ -660,6 +668,9 @@ impl Rules {
     }
 
     fn count_opaque_port(&mut self, port: u16, reason: &'static str) {
+        if reason.starts_with("tls") {
+            self.edges.opaque(port);
+        }
         let known = self.counts.opaque.contains_key(&(port, reason))
             || self.counts.opaque.len() < OPAQUE_PORTS;
         *self

@@ -12,6 +12,7 @@ use crate::certificate;
 use crate::namespace::Namespace;
 use crate::nginx;
 use crate::process::{Process, run, wait_for};
+use crate::require::{find, target};
 
 const NGINX: &str = r#"
   log_format own "$http_x_api_key $status";
@@ -189,6 +190,14 @@ impl Server {
     /// # Panics
     /// When it does not start.
     pub fn start(namespace: &Namespace, kind: Kind) -> Self {
+        Self::start_with(namespace, kind, None)
+    }
+
+    /// Starts it on the libraries of a folder, where it has what it needs.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_with(namespace: &Namespace, kind: Kind, libraries: Option<&Path>) -> Self {
         let folder = TempDir::new().expect("making a folder");
         open_to_all(folder.path());
         let (key, cert) = certificate::make(folder.path());
@@ -234,13 +243,16 @@ impl Server {
                     .args([path("server"), path("server.go")])
                     .env("GO111MODULE", "off")
                     .env("GOFLAGS", "")
-                    .env("GOCACHE", path("cache"))
+                    .env("GOCACHE", target().join("xtask/go-cache"))
                     .env("HOME", folder.path()));
                 let mut command = namespace.command(&path("server").display().to_string());
                 command.args([&port, &place]);
                 command
             }
         };
+        if let Some(libraries) = libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
         command.stdin(Stdio::null()).stderr(Stdio::null());
         let process = Process::start(&mut command);
         let server = Self {
@@ -297,13 +309,24 @@ pub fn at_most_1_2(folder: &Path) -> std::path::PathBuf {
     place
 }
 
-/// A client in Python that asks so many times on one connection.
+/// The name of processes of [`python_client`].
+pub const ASKER: &str = "asker";
+
+/// What keeps secrets of clients, which run on the same host, out of it: servers are to be read by their own.
+pub fn servers_only() -> String {
+    format!("[tls]\nexcept = [\"curl\", \"wrk\", \"{ASKER}\"]\n")
+}
+
+/// A client in Python that asks so many times on one connection, under a name of its own.
+///
+/// # Panics
+/// When it cannot be given that.
 pub fn python_client(
     namespace: &Namespace,
+    folder: &Path,
     port: u16,
     key: &str,
-    count: usize,
-    version: &str,
+    (count, version): (usize, &str),
 ) -> Command {
     let script = format!(
         "import http.client, ssl\n\
@@ -316,7 +339,29 @@ pub fn python_client(
              connection.request('GET', '/v1/things/%d' % number, headers={{'X-API-Key': '{key}'}})\n    \
              connection.getresponse().read()\n"
     );
-    let mut command = namespace.command("python3");
+    let asker = folder.join(ASKER);
+    if !asker.exists() {
+        let python = find("python3").and_then(|path| path.canonicalize().ok());
+        std::os::unix::fs::symlink(python.expect("Python"), &asker).expect("making a link");
+    }
+    let mut command = namespace.command(&asker.display().to_string());
     command.args(["-c", &script]);
     command
+}
+
+/// Copies the libraries of OpenSSL into a folder, in place of what is there, as an upgrade does.
+///
+/// # Panics
+/// When there are none.
+pub fn upgrade(folder: &Path) {
+    let places = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"];
+    for name in ["libcrypto.so.3", "libssl.so.3"] {
+        let library = places
+            .iter()
+            .map(|place| Path::new(place).join(name))
+            .find(|path| path.exists());
+        let fresh = folder.join(format!("{name}.new"));
+        fs::copy(library.expect("OpenSSL"), &fresh).expect("copying a library");
+        fs::rename(fresh, folder.join(name)).expect("moving a library");
+    }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use observer_tests::daemon::{KEYS, STRANGER, Setup};
-use observer_tests::https::{Kind, Server, at_most_1_2, python_client};
+use observer_tests::https::{Kind, Server, at_most_1_2, python_client, servers_only};
 use observer_tests::metrics::Sample;
 use observer_tests::namespace::Link;
 use observer_tests::process::{run, wait_for};
@@ -48,12 +48,13 @@ fn ask(link: &Link, setup: &Setup, kind: Kind) {
             let urls = format!("https://10.77.0.1:{port}/v1/things/[1-{EACH}]");
             let arguments = ["-k", "--http1.1", "-H", &field, &urls];
             curl(&link.client, &[curl_version, &arguments[..]].concat());
+            let how = (EACH, python_version);
             run(&mut python_client(
                 &link.client,
+                &setup.path(""),
                 port,
                 key,
-                EACH,
-                python_version,
+                how,
             ));
         }
     }
@@ -103,7 +104,7 @@ fn every_server_counts_what_the_daemon_counts() {
         return;
     }
     let link = Link::new();
-    let setup = Setup::new("ring_bytes = \"256MiB\"", "");
+    let setup = Setup::new("ring_bytes = \"256MiB\"\ncpu_limit = 2.0", &servers_only());
     let daemon = setup.start(&link.server);
     let servers = Kind::ALL.map(|kind| {
         let server = Server::start(&link.server, kind);

@@ -56,6 +56,7 @@ impl Both {
             ring_bytes,
             ports: ports.to_vec(),
             tls,
+            tls_ports: Vec::new(),
             log: false,
         };
         let (mut object, rings) = object::load(&settings, None).expect("loading the object");

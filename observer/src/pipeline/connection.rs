@@ -267,6 +267,9 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
             outcome,
             read,
         };
+        if read {
+            self.rules.edges.read(server.port());
+        }
         self.rules.shake(handshake);
     }
 
@@ -449,7 +452,7 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
 
     /// A hop counts as usage when it came in over an edge that cannot be read.
     fn counted_at(
-        &self,
+        &mut self,
         attribution: Option<&Attribution>,
         peer: SocketAddr,
     ) -> (Vantage, SocketAddr) {
@@ -457,12 +460,10 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
         let Some(attribution) = attribution else {
             return (vantage, peer);
         };
-        let sealed = || {
-            self.rules
-                .counts
-                .opaque
-                .keys()
-                .any(|(_, reason)| reason.starts_with("tls"))
+        let (host, edges) = (&mut *self.host, &self.rules.edges);
+        let mut sealed = || {
+            let mut ports = host.client_ports(self.flow).iter();
+            ports.any(|port| edges.is_sealed(*port))
         };
         match attribution.forwarded_client {
             Some(client) if vantage == Vantage::Hop && attribution.forwarded_https && sealed() => {
