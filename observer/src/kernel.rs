@@ -162,6 +162,9 @@ pub struct Kernel {
     poll: OwnedFd,
     sockets: Option<OwnedFd>,
     keys: Option<(Probes, Secrets)>,
+    /// Runs of each probe as last read, and of all probes by what they stand in.
+    probe_counts: BTreeMap<u32, u64>,
+    probe_runs: BTreeMap<String, u64>,
     rested: bool,
     settings: Settings,
 }
@@ -194,6 +197,8 @@ impl Kernel {
             poll,
             sockets: None,
             keys: None,
+            probe_counts: BTreeMap::new(),
+            probe_runs: BTreeMap::new(),
             rested: false,
             settings,
         };
@@ -293,8 +298,7 @@ impl Kernel {
         let Some((probes, _)) = &mut self.keys else {
             return &[];
         };
-        let new = probes.follow(&mut self.object, self.settings.pins.as_ref());
-        probes.targets().get(new).unwrap_or_default()
+        probes.follow(&mut self.object, self.settings.pins.as_ref())
     }
 
     /// Files that derive keys, with and without a probe in them.
@@ -305,24 +309,25 @@ impl Kernel {
             .unwrap_or_default()
     }
 
-    /// How often the probes ran, by what they stand in.
+    /// How often the probes ran, by what they stand in. Of a probe that is gone, what it ran stays counted.
     ///
     /// # Errors
     /// When the map cannot be read.
-    pub fn probe_runs(&self) -> Result<BTreeMap<String, u64>, KernelError> {
+    pub fn probe_runs(&mut self) -> Result<&BTreeMap<String, u64>, KernelError> {
         let map = self
             .object
             .map(map::PROBES)
             .ok_or(KernelError::Missing(map::PROBES))?;
         let map = PerCpuArray::<_, u64>::try_from(map)?;
-        let mut runs: BTreeMap<String, u64> = BTreeMap::new();
-        for target in self.key_targets() {
+        for target in self.keys.iter().flat_map(|(probes, _)| probes.targets()) {
             if let Ok(place) = target.probe {
                 let counted = map.get(&place, 0)?.iter().sum::<u64>();
-                *runs.entry(target.version.clone()).or_default() += counted;
+                let before = self.probe_counts.insert(place, counted).unwrap_or(0);
+                let runs = self.probe_runs.entry(target.version.clone()).or_default();
+                *runs += counted.saturating_sub(before);
             }
         }
-        Ok(runs)
+        Ok(&self.probe_runs)
     }
 
     /// Secrets of handshakes, where they are watched.

@@ -29,7 +29,7 @@ use symbol::Site;
 /// Files that were looked at and are not looked at again; past it all are forgotten.
 const KNOWN: usize = 1 << 14;
 
-/// A file by device and inode.
+/// A file by device and inode: one file's as long as somebody holds it open.
 type FileId = ((u32, u32), u64);
 
 /// A file with a probe in it, or one that refused it.
@@ -53,6 +53,8 @@ pub struct Target {
     pub probe: Result<u32, String>,
     #[expect(dead_code, reason = "held, so that the probe stays")]
     link: Option<Link>,
+    /// Held, so that no other file gets the inode.
+    handle: File,
 }
 
 /// What keeps a probe in its file.
@@ -67,7 +69,8 @@ enum Link {
 /// The probes, and what tells of files to put further ones in.
 pub struct Probes {
     watch: Watch,
-    known: HashSet<FileId>,
+    /// Programs that derive no keys, with their inodes' generations.
+    known: HashSet<(FileId, u64)>,
     targets: Vec<Target>,
 }
 
@@ -109,62 +112,96 @@ impl Probes {
         }
     }
 
-    /// Puts probes into files that were mapped since. Returns the numbers of new targets.
-    pub fn follow(&mut self, object: &mut Ebpf, pins: Option<&Pins>) -> std::ops::Range<usize> {
-        let first = self.targets.len();
+    /// Puts probes into files that were mapped since. Returns the new targets.
+    pub fn follow(&mut self, object: &mut Ebpf, pins: Option<&Pins>) -> &[Target] {
         let mut mapped = Vec::new();
-        let whole = self.watch.drain(|mapping| {
-            if !self.known.contains(&(mapping.device, mapping.inode)) {
-                mapped.push(mapping);
-            }
-        });
+        let whole = self.watch.drain(|mapping| mapped.push(mapping));
         if !whole {
             mapped = mappings::all();
         }
+        let mut new = 0;
         for mapping in &mapped {
-            self.consider(mapping, object, pins);
+            new += self.consider(mapping, object, pins);
         }
-        first..self.targets.len()
+        if new > 0 {
+            self.prune(pins);
+        }
+        let first = self.targets.len().saturating_sub(new);
+        self.targets.get(first..).unwrap_or_default()
     }
 
-    /// Puts a probe into a file, if it is one that derives keys.
-    fn consider(&mut self, mapping: &Mapping, object: &mut Ebpf, pins: Option<&Pins>) {
+    /// Puts probes into a file, if it is one that derives keys. Returns how many.
+    fn consider(&mut self, mapping: &Mapping, object: &mut Ebpf, pins: Option<&Pins>) -> usize {
         let id = (mapping.device, mapping.inode);
-        if self.known.contains(&id) || !may_derive(mapping) {
-            return;
-        }
-        if self.known.len() >= KNOWN {
-            self.known.clear();
-            self.known
-                .extend(self.targets.iter().map(|target| target.file));
+        let known = (id, mapping.generation);
+        let is_library = is_library(&mapping.path);
+        if self.targets.iter().any(|target| target.file == id)
+            || !is_library && (self.known.contains(&known) || !is_program(mapping))
+        {
+            return 0;
         }
         // The process may be gone; the next one that maps the file tells of it again.
-        let Ok(file) = open(mapping) else { return };
-        self.known.insert(id);
+        let Ok(file) = open(mapping) else { return 0 };
         // What is no ELF file derives nothing.
-        for site in symbol::find(&file).unwrap_or_default() {
-            self.place(mapping, &file, site, object, pins);
+        let sites = symbol::find(&file).unwrap_or_default();
+        let before = self.targets.len();
+        for site in sites {
+            if let Ok(file) = file.try_clone() {
+                self.place(mapping, file, site, object, pins);
+            }
         }
+        if self.targets.len() == before && !is_library {
+            if self.known.len() >= KNOWN {
+                self.known.clear();
+            }
+            self.known.insert(known);
+        }
+        self.targets.len() - before
+    }
+
+    /// Lets go of files that were removed, and that no process maps any more.
+    fn prune(&mut self, pins: Option<&Pins>) {
+        let is_removed =
+            |target: &Target| target.handle.metadata().is_ok_and(|file| file.nlink() == 0);
+        if !self.targets.iter().any(is_removed) {
+            return;
+        }
+        let mapped: HashSet<FileId> = mappings::all()
+            .into_iter()
+            .map(|mapping| (mapping.device, mapping.inode))
+            .collect();
+        self.targets.retain(|target| {
+            let stays = !is_removed(target) || mapped.contains(&target.file);
+            if !stays && let Some(pins) = pins {
+                let _ = fs::remove_file(pins.keys(&pin_name(target.file, target.function)));
+            }
+            stays
+        });
     }
 
     fn place(
         &mut self,
         mapping: &Mapping,
-        file: &File,
+        file: File,
         site: Site,
         object: &mut Ebpf,
         pins: Option<&Pins>,
     ) {
         let id = (mapping.device, mapping.inode);
-        let number = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
-        let placed = if number < probe::PLACES {
+        let is_free = |number: &u32| {
+            !self
+                .targets
+                .iter()
+                .any(|target| target.probe == Ok(*number))
+        };
+        let placed = if let Some(number) = (0..probe::PLACES).find(is_free) {
             let pin = pins.map(|pins| pins.keys(&pin_name(id, site.function)));
-            attach(object, file, &site, number, pin)
+            attach(object, &file, &site, number, pin).map(|link| (number, link))
         } else {
             Err("there are too many such files".to_owned())
         };
         let (probe, link) = match placed {
-            Ok(link) => (Ok(number), Some(link)),
+            Ok((number, link)) => (Ok(number), Some(link)),
             Err(why) => (Err(why), None),
         };
         self.targets.push(Target {
@@ -177,6 +214,7 @@ impl Probes {
             cheap: site.cheap,
             probe,
             link,
+            handle: file,
         });
     }
 }
@@ -210,7 +248,7 @@ const OTHERS: [(&str, &str); 8] = [
 pub fn survey() -> Vec<Survey> {
     let mut files: BTreeMap<FileId, (Mapping, BTreeSet<String>)> = BTreeMap::new();
     mappings::each(|mapping| {
-        if other(&mapping.path).is_some() || may_derive(&mapping) {
+        if other(&mapping.path).is_some() || is_library(&mapping.path) || is_program(&mapping) {
             let name = name_of(mapping.process);
             let id = (mapping.device, mapping.inode);
             let (_, names) = files
@@ -246,12 +284,16 @@ fn other(path: &Path) -> Option<&'static str> {
         .map(|(_, library)| *library)
 }
 
-/// Whether a file may derive keys: by its name, or as a program that may carry OpenSSL itself.
-fn may_derive(mapping: &Mapping) -> bool {
-    let name = mapping.path.file_name().and_then(|name| name.to_str());
+/// Whether a file is OpenSSL's library, by its name.
+fn is_library(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| name.starts_with("libcrypto"))
-        || fs::read_link(format!("/proc/{}/exe", mapping.process))
-            .is_ok_and(|program| program == mapping.path)
+}
+
+/// Whether a file is its process's program, which may carry OpenSSL or Go's TLS itself.
+fn is_program(mapping: &Mapping) -> bool {
+    fs::read_link(format!("/proc/{}/exe", mapping.process))
+        .is_ok_and(|program| program == mapping.path)
 }
 
 /// The name of a process.

@@ -20,6 +20,8 @@ pub struct Mapping {
     pub range: (u64, u64),
     /// Its inode.
     pub inode: u64,
+    /// What tells files apart that have the inode one after the other; zero where that is not told.
+    pub generation: u64,
     /// Its device: major and minor number.
     pub device: (u32, u32),
     /// Its path in the process's own view.
@@ -65,6 +67,7 @@ fn parse(process: u32, line: &str) -> Option<Mapping> {
         process,
         range: (hexadecimal(start)?, hexadecimal(end)?),
         inode,
+        generation: 0,
         device: (
             u32::from_str_radix(major, 16).ok()?,
             u32::from_str_radix(minor, 16).ok()?,
@@ -277,10 +280,12 @@ fn told(record: &[u8]) -> Option<Mapping> {
     let name = record.get(72..)?;
     let name = name.split(|byte| *byte == 0).next()?;
     let path = std::str::from_utf8(name).ok()?;
+    let generation = long(record, 56)?;
     (inode != 0 && path.starts_with('/')).then(|| Mapping {
         process,
         range: (start, start.saturating_add(length)),
         inode,
+        generation,
         device: (major, minor),
         path: Path::new(path).to_owned(),
     })
