@@ -7,6 +7,7 @@
 mod cipher;
 mod framing;
 mod hello;
+mod kept;
 mod message;
 mod opening;
 mod protection;
@@ -50,6 +51,8 @@ pub trait Plain {
     fn fin(&mut self, from: Side, seen: Seen);
     /// Offset before which bytes of this side are of no use.
     fn needless_until(&self, from: Side) -> Option<u64>;
+    /// Offset of the first byte of this side that something half read begins with.
+    fn half_read(&self, from: Side) -> Option<u64>;
 }
 
 /// Bounds of what waits for secrets.

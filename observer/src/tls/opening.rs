@@ -12,7 +12,7 @@ use flight::Flight;
 use super::framing::Record;
 use super::message::{self, ClientHello, ServerHello};
 use super::protection::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, HEADER};
-use super::reading::Reading;
+use super::reading::{Origin, Reading};
 use super::schedule;
 use super::secrets::{self, Join, Label, Secrets};
 use super::suite::Suite;
@@ -219,7 +219,11 @@ impl Opening {
             let keys =
                 schedule::expand_master(chosen.suite, master, &chosen.random, &client.random)
                     .ok_or(Unreadable::WrongSecret)?;
-            Reading::since_cipher_spec(chosen.suite, keys, &self.sealed)
+            let origin = Origin::Randoms {
+                client: client.random,
+                server: chosen.random,
+            };
+            Reading::since_cipher_spec(chosen.suite, origin, keys, &self.sealed)
         } else {
             self.read_flight(chosen, &client, secrets, scratch)?
         };
@@ -274,7 +278,13 @@ impl Opening {
         let traffic = flight.application(hash).ok_or(Unreadable::WrongSecret)?;
         let refused = client.early && !flight.early;
         let first = flight.client();
-        Reading::since_finished(chosen.suite, early, first, traffic, refused)
+        let hellos = secrets::join(hash.of(&self.hellos).as_ref());
+        let origin = Origin::Transcript {
+            client: client.random,
+            hellos: hellos.ok_or(Unreadable::WrongSecret)?,
+            finished: flight.finished(),
+        };
+        Reading::since_finished(chosen.suite, origin, early, first, traffic, refused)
             .ok_or(Unreadable::WrongSecret)
             .map(Some)
     }

@@ -3,6 +3,7 @@
 //! Since TLS 1.3 a record does not say what it holds, nor how much: each is opened. Before, those inside of content are passed
 //! over by their length.
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use super::framing::Record;
@@ -12,20 +13,46 @@ use super::protection::{
 };
 use super::schedule::{self, KeyPair, Traffic};
 use super::search::Found;
-use super::secrets::Secret;
+use super::secrets::{Join, Label, Secret, Secrets};
 use super::suite::Suite;
-use super::way::{Both, Way};
+use super::way::{Both, Point, Way};
 use super::{Plain, Side, Unreadable, Version};
 
 /// Bytes of early data that a server passes over when it does not take them, and so do we.
 const REFUSED_BYTES: usize = 1 << 20;
+/// Updates of keys that are done again after a restart; who made more is opaque then.
+const UPDATES: u32 = 1 << 16;
 /// `close_notify`
 const CLOSE_NOTIFY: u8 = 0;
 
 /// Both directions with their keys.
 pub(super) struct Reading {
     suite: Suite,
+    origin: Origin,
     halves: Both<Half>,
+}
+
+/// What the secrets of a connection are found by, and derived with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Origin {
+    /// TLS 1.2: both randoms.
+    Randoms { client: Join, server: Join },
+    /// TLS 1.3: the client's random, the hash of the hellos, cut, and that of all up to the server's Finished.
+    Transcript {
+        client: Join,
+        hellos: Join,
+        finished: Vec<u8>,
+    },
+}
+
+impl Origin {
+    /// What secrets may be joined by.
+    pub fn joins(&self) -> Vec<Join> {
+        match self {
+            Self::Randoms { client, .. } => vec![*client],
+            Self::Transcript { client, hellos, .. } => vec![*client, *hellos],
+        }
+    }
 }
 
 /// One direction.
@@ -41,6 +68,8 @@ struct Half {
     proved: bool,
     /// Bytes that may be early data which the server did not take.
     refused: usize,
+    /// Updates of keys so far.
+    updates: u32,
 }
 
 /// Where a direction stands.
@@ -71,6 +100,18 @@ impl Half {
             kinds: Kinds::default(),
             proved: false,
             refused: 0,
+            updates: 0,
+        }
+    }
+
+    /// The place of the next record, where `way` stands.
+    fn point(&self, way: &Way) -> Point {
+        Point {
+            stream: way.next,
+            plain: way.plain,
+            sequence: self.keys.sequence,
+            updates: self.updates,
+            stays: self.stage == Stage::Application,
         }
     }
 
@@ -88,7 +129,9 @@ impl Half {
     fn change(&mut self, suite: Suite) -> Option<()> {
         let (stage, secret) = match (self.stage, &self.secret) {
             (Stage::Application, Some(secret)) => {
-                (Stage::Application, schedule::update(suite.hash, secret)?)
+                let next = schedule::update(suite.hash, secret)?;
+                self.updates = self.updates.saturating_add(1);
+                (Stage::Application, next)
             }
             _ => self.later.pop()?,
         };
@@ -100,7 +143,12 @@ impl Half {
 
 impl Reading {
     /// TLS 1.2: each direction is encrypted from its ChangeCipherSpec on.
-    pub fn since_cipher_spec(suite: Suite, keys: KeyPair, sealed: &Both<bool>) -> Option<Self> {
+    pub fn since_cipher_spec(
+        suite: Suite,
+        origin: Origin,
+        keys: KeyPair,
+        sealed: &Both<bool>,
+    ) -> Option<Self> {
         let stage = |sealed| {
             if sealed {
                 Stage::Application
@@ -110,6 +158,7 @@ impl Reading {
         };
         Some(Self {
             suite,
+            origin,
             halves: Both {
                 client: Half::new(keys.client, stage(sealed.client), None),
                 server: Half::new(keys.server, stage(sealed.server), None),
@@ -121,6 +170,7 @@ impl Reading {
     /// is not taken.
     pub fn since_finished(
         suite: Suite,
+        origin: Origin,
         early: Option<Secret>,
         handshake: Secret,
         traffic: Traffic,
@@ -138,8 +188,84 @@ impl Reading {
         let server = Half::new(keys, Stage::Application, Some(traffic.server));
         Some(Self {
             suite,
+            origin,
             halves: Both { client, server },
         })
+    }
+
+    /// Goes on after a restart, each direction where it stood; `None` while secrets are missing.
+    pub fn restored(
+        suite: Suite,
+        origin: &Origin,
+        points: Both<Point>,
+        secrets: &Secrets,
+    ) -> Option<Self> {
+        let hash = suite.hash;
+        let mut halves = match origin {
+            Origin::Randoms { client, server } => {
+                let master = secrets.master(client, server)?;
+                let keys = schedule::expand_master(suite, master, server, client)?;
+                Both {
+                    client: Half::new(keys.client, Stage::Application, None),
+                    server: Half::new(keys.server, Stage::Application, None),
+                }
+            }
+            Origin::Transcript {
+                client,
+                hellos,
+                finished,
+            } => {
+                let find = |join, label| secrets.find(join, label, hash.bytes());
+                let traffic = match find(hellos, Label::Handshake) {
+                    Some(secret) => schedule::application(hash, secret, finished)?,
+                    None => Traffic {
+                        client: find(client, Label::ClientTraffic)?.clone(),
+                        server: find(client, Label::ServerTraffic)?.clone(),
+                    },
+                };
+                let half = |secret: Secret| {
+                    let keys = schedule::keys(suite, &secret)?;
+                    Some(Half::new(keys, Stage::Application, Some(secret)))
+                };
+                Both {
+                    client: half(traffic.client)?,
+                    server: half(traffic.server)?,
+                }
+            }
+        };
+        for (half, point) in [
+            (&mut halves.client, points.client),
+            (&mut halves.server, points.server),
+        ] {
+            for _ in 0..point.updates.min(UPDATES) {
+                half.change(suite)?;
+            }
+            half.keys.sequence = point.sequence;
+        }
+        Some(Self {
+            suite,
+            origin: origin.clone(),
+            halves,
+        })
+    }
+
+    /// The suite.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// What its secrets are found by.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Numbers and keys of the next records of the client and of the server, without their places.
+    pub fn points(&self) -> [Option<Point>; 2] {
+        let point = |half: &Half| {
+            let point = half.point(&Way::default());
+            point.stays.then_some(point)
+        };
+        [point(&self.halves.client), point(&self.halves.server)]
     }
 
     /// Whether a direction can go on after bytes of it were lost.
@@ -174,8 +300,28 @@ impl Reading {
         half.kinds = Kinds::default();
     }
 
-    /// Takes a record.
+    /// Takes a record, and notes what its reader waits with.
     pub fn record(
+        &mut self,
+        from: Side,
+        record: &Record<'_>,
+        ways: &mut Both<Way>,
+        scratch: &mut Vec<u8>,
+        plain: &mut impl Plain,
+    ) -> Result<Step, Unreadable> {
+        let way = ways.of(from);
+        let length = (HEADER + record.body.len()) as u64;
+        let point = Point {
+            stream: record.end.saturating_sub(length),
+            ..self.halves.of(from).point(way)
+        };
+        let step = self.take(from, record, ways, scratch, plain)?;
+        let begin = plain.half_read(from);
+        ways.of_mut(from).note_head(point, begin);
+        Ok(step)
+    }
+
+    fn take(
         &mut self,
         from: Side,
         record: &Record<'_>,
@@ -303,7 +449,8 @@ fn hand_on(
     ways: &mut Both<Way>,
     plain: &mut impl Plain,
 ) {
-    let offset = ways.of(from).plain;
+    let way = ways.of(from);
+    let (offset, taken) = (way.plain, way.taken);
     let whole = record.first_length >= HEADER + record.body.len();
     let early = if whole {
         content.len()
@@ -314,13 +461,17 @@ fn hand_on(
             .min(content.len())
     };
     let (first, last) = content.split_at_checked(early).unwrap_or((content, &[]));
-    if !first.is_empty() {
-        let seen = ways.seen(from, record.first);
-        plain.data(from, seen, offset, first);
-    }
-    if !last.is_empty() {
-        let seen = ways.seen(from, record.last);
-        plain.data(from, seen, offset + first.len() as u64, last);
+    for (piece, at, seen) in [
+        (first, offset, record.first),
+        (last, offset + first.len() as u64, record.last),
+    ] {
+        // What was handed on before a restart is not handed on again.
+        let old = usize::try_from(taken.saturating_sub(at)).unwrap_or(usize::MAX);
+        let new = piece.get(old.min(piece.len())..).unwrap_or_default();
+        if !new.is_empty() {
+            let seen = ways.seen(from, seen);
+            plain.data(from, seen, at + (piece.len() - new.len()) as u64, new);
+        }
     }
     ways.of_mut(from).advance(record.end, content.len());
 }

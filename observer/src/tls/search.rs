@@ -59,6 +59,19 @@ impl Search {
         kept
     }
 
+    /// A search that goes on after a restart: so many bytes were lost before.
+    pub fn restored(lost: u64) -> Self {
+        Self {
+            lost,
+            ..Self::default()
+        }
+    }
+
+    /// Bytes that were lost, or thrown away.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
     /// Bytes kept.
     pub fn len(&self) -> usize {
         self.bytes.len()

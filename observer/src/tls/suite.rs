@@ -1,12 +1,13 @@
 //! Cipher suites whose records can be opened: those with authenticated encryption that TLS 1.2 and 1.3 share.
 
 use ring::{aead, digest, hmac};
+use serde::{Deserialize, Serialize};
 use tls_parser::{TlsCipherEnc, TlsCipherEncMode, TlsCipherKx, TlsCipherSuite, TlsPRF};
 
 use super::Version;
 
 /// What a suite encrypts with, and hashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Suite {
     pub version: Version,
     pub aead: Aead,
@@ -14,7 +15,7 @@ pub(super) struct Suite {
 }
 
 /// How records are encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Aead {
     Aes128Gcm,
     Aes256Gcm,
@@ -22,7 +23,7 @@ pub(super) enum Aead {
 }
 
 /// What transcripts and key schedules hash with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Hash {
     Sha256,
     Sha384,

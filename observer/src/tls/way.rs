@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use observer_ebpf::track::ORIGIN;
+use serde::{Deserialize, Serialize};
 
 use super::framing::Assembly;
 use super::search::Search;
@@ -29,12 +30,31 @@ pub(super) struct Way {
     pub search: Option<Box<Search>>,
     /// Nothing more comes.
     pub ended: Option<Seen>,
-    marks: VecDeque<Mark>,
+    /// The record with the first byte of plaintext that its reader still waits with, and that byte's offset.
+    pub head: Option<(Point, u64)>,
+    /// Offset before which plaintext was handed on before a restart.
+    pub taken: u64,
+    pub(super) marks: VecDeque<Mark>,
+}
+
+/// A place between two records.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Point {
+    /// Stream offset of the next record.
+    pub stream: u64,
+    /// Offset of the next byte of plaintext.
+    pub plain: u64,
+    /// Number of the next record.
+    pub sequence: u64,
+    /// How often keys were updated before it.
+    pub updates: u32,
+    /// Its keys are those of the application: they follow from what is kept.
+    pub stays: bool,
 }
 
 /// Where a record ends, in both kinds of offsets.
-#[derive(Clone, Copy, Debug)]
-struct Mark {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Mark {
     stream: u64,
     plain: u64,
     /// What stands before it, up to the mark before, was lost.
@@ -42,7 +62,7 @@ struct Mark {
 }
 
 /// Something for each direction.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Both<T> {
     pub client: T,
     pub server: T,
@@ -72,12 +92,35 @@ impl Default for Way {
             assembly: Assembly::default(),
             search: None,
             ended: None,
+            head: None,
+            taken: ORIGIN,
             marks: VecDeque::new(),
         }
     }
 }
 
 impl Way {
+    /// Of a direction that goes on after a restart.
+    pub fn restored(point: &Point, taken: u64, marks: VecDeque<Mark>, lost: Option<u64>) -> Self {
+        Self {
+            next: point.stream,
+            plain: point.plain,
+            search: lost.map(|lost| Box::new(Search::restored(lost))),
+            taken,
+            marks,
+            ..Self::default()
+        }
+    }
+
+    /// A record was taken: notes whether its reader waits with something of it, or of one before. `begin`: offset of the first
+    /// byte that it waits with.
+    pub fn note_head(&mut self, record: Point, begin: Option<u64>) {
+        self.head = begin.map(|begin| match self.head {
+            Some((before, _)) if begin < record.plain => (before, begin),
+            _ => (record, begin),
+        });
+    }
+
     /// A record ends here, with so many bytes of plaintext.
     pub fn advance(&mut self, end: u64, length: usize) {
         if length > 0 {

@@ -134,6 +134,11 @@ impl Flight {
         }
     }
 
+    /// The hash of all messages up to the server's Finished, once it is read.
+    pub fn finished(&self) -> Vec<u8> {
+        self.transcript.clone().finish().as_ref().to_vec()
+    }
+
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         size_of::<Self>() + self.messages.capacity()
