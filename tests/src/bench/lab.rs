@@ -377,7 +377,9 @@ impl Metrics {
 
     /// The sum of a family's series.
     pub fn sum(&self, family: &str) -> f64 {
-        self.series(family).map(|(_, value)| value).sum()
+        // Not `sum()`: that of nothing is -0.
+        let values = self.series(family).map(|(_, value)| value);
+        values.fold(0.0, |sum, value| sum + value)
     }
 }
 
