@@ -48,6 +48,8 @@ pub mod map {
     pub const TLS_PORTS: &str = "TLS_PORTS";
     /// A ring with the names of secrets that were entered.
     pub const NEW_SECRETS: &str = "NEW_SECRETS";
+    /// One `u64`: changes when a name found no room in that ring.
+    pub const SECRETS_MISSED: &str = "SECRETS_MISSED";
     /// One `u64` a probe and processor: how often it ran.
     pub const PROBES: &str = "PROBES";
     /// Those that stay pinned over a restart.

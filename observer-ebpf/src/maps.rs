@@ -87,6 +87,10 @@ static TLS_PORTS: Array<u64> = Array::with_max_entries(1024, 0);
 #[map]
 pub static NEW_SECRETS: RingBuf = RingBuf::with_byte_size(1 << 16, 0);
 
+/// How many of those names found no room, about.
+#[map]
+static SECRETS_MISSED: Array<u64> = Array::with_max_entries(1, 0);
+
 /// How often each probe ran, by its number.
 #[map]
 static PROBES: PerCpuArray<u64> = PerCpuArray::with_max_entries(probe::PLACES, 0);
@@ -165,6 +169,15 @@ pub fn count(counter: Counter, amount: u64) {
     if let Some(value) = COUNTERS.get_ptr_mut(counter as u32) {
         // SAFETY: a per-CPU slot; the program runs with migration off, so nobody else writes it meanwhile.
         unsafe { *value += amount };
+    }
+}
+
+/// Has userspace look at all secrets: the name of one found no room.
+#[inline(always)]
+pub fn miss_secret() {
+    if let Some(missed) = SECRETS_MISSED.get_ptr_mut(0) {
+        // SAFETY: one aligned word, written as a whole; any other value than before says the same.
+        unsafe { *missed += 1 };
     }
 }
 

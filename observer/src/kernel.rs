@@ -274,7 +274,12 @@ impl Kernel {
             .take_map(map::SECRETS)
             .ok_or(KernelError::Missing(map::SECRETS))?;
         let except = self.settings.keys_except.clone();
-        let secrets = Secrets::new(ring.try_into()?, secrets.try_into()?, except);
+        let missed = self
+            .object
+            .take_map(map::SECRETS_MISSED)
+            .ok_or(KernelError::Missing(map::SECRETS_MISSED))?;
+        let (ring, table) = (ring.try_into()?, secrets.try_into()?);
+        let secrets = Secrets::new(ring, table, missed.try_into()?, except);
         let map = self
             .object
             .map_mut(map::KEYS_EXCEPT)
@@ -283,7 +288,7 @@ impl Kernel {
         for name in &self.settings.keys_except {
             names.insert(comm(name), 1, 0)?;
         }
-        for fd in probes.watch().fds().chain([secrets.fd()]) {
+        for fd in probes.watch().fds() {
             let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
             epoll::add(&self.poll, fd, epoll::EventData::new_u64(0), flags)
                 .map_err(|error| KernelError::Wait(error.into()))?;

@@ -119,7 +119,7 @@ impl Both {
     fn events(&mut self) -> Vec<(EventHeader, Vec<u8>)> {
         let mut events = Vec::new();
         for ring in &mut self.rings {
-            ring.drain(usize::MAX, |_, bytes| {
+            ring.drain(usize::MAX, u64::MAX, |_, bytes| {
                 let event = Segment::decode(bytes).expect("an event");
                 events.push((event.header, event.payload.to_vec()));
             });

@@ -7,6 +7,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::BPF_RB_NO_WAKEUP;
 use aya_ebpf::helpers::generated::{
     bpf_get_attach_cookie, bpf_get_current_comm, bpf_probe_read_user, bpf_probe_read_user_str,
 };
@@ -49,6 +50,12 @@ struct Derivation {
 const PARAMETERS: u64 = 10;
 /// The argument with the parameters.
 const ARGUMENT: usize = 3;
+/// The argument with the bytes that are derived.
+const LENGTH: usize = 2;
+/// Bytes of the shortest secret.
+const SHORTEST: u64 = 32;
+/// Sizes of what is of use: two labels, the beginning of a seed, and hashes, randoms and secrets. Names of others need not be read.
+const USEFUL: [u64; 5] = [11, 12, 13, 32, 48];
 
 /// Takes note of a secret, if that is what is being derived.
 #[inline(always)]
@@ -60,6 +67,10 @@ pub fn derive(ctx: &ProbeContext) {
 
 #[inline(always)]
 fn note(ctx: &ProbeContext) -> Option<()> {
+    // Keys and IVs of records are shorter than any secret, and than the block of keys of TLS 1.2.
+    if ctx.arg::<u64>(LENGTH)? < SHORTEST {
+        return None;
+    }
     let derivation = read(ctx.arg(ARGUMENT)?)?;
     let Derivation {
         label,
@@ -159,6 +170,9 @@ fn read(parameters: u64) -> Option<Derivation> {
             data: parameter.data,
             size: parameter.size,
         };
+        if !USEFUL.contains(&parameter.size) {
+            continue;
+        }
         match name(parameter.name)? {
             LABEL => derivation.label = octets,
             KEY => derivation.key = octets,
@@ -223,8 +237,14 @@ fn keep(kind: SecretKind, octets: Octets, named: Octets, context: Octets) -> Opt
     long(&mut secret.context, context)?;
     // Least recently used ones make room: whose secret is gone is opaque, and counted as that.
     if SECRETS.insert(&name, &secret, 0).is_ok() {
-        // Without room, userspace is told with the next one: it looks at all of them then.
-        let _ = NEW_SECRETS.output::<SecretName>(&name, 0);
+        // Nobody is woken up: the records wait, and userspace looks again within milliseconds. Without room it is told to look
+        // at all of them.
+        if NEW_SECRETS
+            .output::<SecretName>(&name, u64::from(BPF_RB_NO_WAKEUP))
+            .is_err()
+        {
+            maps::miss_secret();
+        }
     }
     // The stack is used again by whoever runs next.
     secret.secret = [0; 48];

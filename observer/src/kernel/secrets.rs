@@ -1,8 +1,6 @@
 //! The table of handshakes' secrets, and the ring that names new ones.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
-
-use aya::maps::{HashMap, MapData, RingBuf};
+use aya::maps::{Array, HashMap, MapData, RingBuf};
 use observer_ebpf::abi::{Secret, SecretName};
 
 use super::keys::name_of;
@@ -11,8 +9,9 @@ use super::keys::name_of;
 pub struct Secrets {
     new: RingBuf<MapData>,
     table: HashMap<MapData, [u8; SecretName::SIZE], [u8; Secret::SIZE]>,
-    /// All that stood there before are still to be handed out.
-    unread: bool,
+    missed: Array<MapData, u64>,
+    /// What `missed` said when all were handed out; `None`: those that stood there before are still to be.
+    seen: Option<u64>,
     /// Names of processes whose secrets are not handed out: those of threads with names of their own are taken.
     except: Vec<String>,
 }
@@ -21,26 +20,23 @@ impl Secrets {
     pub(super) fn new(
         new: RingBuf<MapData>,
         table: HashMap<MapData, [u8; SecretName::SIZE], [u8; Secret::SIZE]>,
+        missed: Array<MapData, u64>,
         except: Vec<String>,
     ) -> Self {
         Self {
             new,
             table,
+            missed,
             except,
-            unread: true,
+            seen: None,
         }
     }
 
-    /// Readable when there are new ones.
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the ring's descriptor is open as long as `self`.
-        unsafe { BorrowedFd::borrow_raw(self.new.as_raw_fd()) }
-    }
-
-    /// Hands out those that came since the last call; the first time, all that there are.
+    /// Hands out those that came since the last call; all that there are the first time, and when the ring had no room.
     pub fn drain(&mut self, mut each: impl FnMut(SecretName, Secret)) {
         let mut names: Vec<[u8; SecretName::SIZE]> = Vec::new();
-        if std::mem::take(&mut self.unread) {
+        let missed = self.missed.get(&0, 0).unwrap_or(0);
+        if self.seen.replace(missed) != Some(missed) {
             names.extend(self.table.keys().flatten());
         }
         while let Some(entry) = self.new.next() {

@@ -222,7 +222,8 @@ impl Capture {
                 records.write(&call);
             }
         };
-        // Those of TLS 1.3 come before their connection's packets do.
+        // The secrets of every connection whose end stands before these places were taken before them.
+        let ends: Vec<u64> = kernel.rings().iter().map(|ring| ring.end()).collect();
         if let Some(secrets) = kernel.secrets() {
             let now = monotonic_now();
             secrets.drain(|name, secret| {
@@ -232,8 +233,8 @@ impl Capture {
             });
         }
         let mut events = 0;
-        for (index, ring) in kernel.rings().iter_mut().enumerate() {
-            events += ring.drain(BATCH, |at, event| {
+        for ((index, ring), end) in kernel.rings().iter_mut().enumerate().zip(ends) {
+            events += ring.drain(BATCH, end, |at, event| {
                 if resuming.counts(index, at, event) {
                     pipeline.event(event, at, host, &mut out);
                 }
