@@ -420,10 +420,11 @@ pub fn observe(
 }
 
 /// Leaves out of a delivery what overload does not allow: payload that begins no message but for a [`GLIMPSE`], and of a
-/// message's beginning what is past [`UNSURE`] bytes. Returns the bytes left out.
+/// message's beginning what is past [`UNSURE`] bytes. What is encrypted may begin one anywhere. Returns the bytes left out.
 #[inline(always)]
 pub fn shed(delivery: &mut Delivery, sign: Option<Sign>) -> u64 {
-    let most = if sign.is_some() { UNSURE } else { GLIMPSE };
+    let begins = sign.is_some() || matches!(delivery.kind, Kind::Record);
+    let most = if begins { UNSURE } else { GLIMPSE };
     let before = delivery.copy;
     if before > most {
         delivery.copy = most;

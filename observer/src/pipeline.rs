@@ -319,10 +319,14 @@ impl Pipeline {
     }
 
     /// Takes a connection up again as it was kept. False when there is no room for it.
-    pub fn restore(&mut self, state: FlowState<Connection>) -> bool {
+    pub fn restore(&mut self, state: FlowState<Connection>, now: u64) -> bool {
         let (key, birth) = (state.key(), state.birth());
-        let (streams, connection) = state.parts();
+        let (streams, mut connection) = state.parts();
+        let joins = connection.sealed().map(|it| it.begins_to_wait());
         let restored = self.flows.put(key, birth, streams, connection).is_some();
+        if let Some(joins) = joins.filter(|joins| restored && !joins.is_empty()) {
+            self.sealed.note(key, birth, now, joins);
+        }
         self.account(&key);
         restored
     }

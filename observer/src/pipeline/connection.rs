@@ -138,13 +138,6 @@ impl Connection {
         matches!(self.speaks, Speaks::Other)
     }
 
-    fn http(&self) -> Option<&http::Connection<Box<Asked>>> {
-        match &self.speaks {
-            Speaks::Http(http) => Some(http),
-            Speaks::Tls(_) | Speaks::Other | Speaks::Sealed(_) => None,
-        }
-    }
-
     /// Which side an end is.
     pub(super) fn side(&self, high: bool) -> Option<Side> {
         self.about.side(high)
@@ -186,7 +179,12 @@ impl Connection {
 
     /// Stream offset of the first byte of the head of one end that is half read.
     pub fn half_read(&self, high: bool) -> Option<u64> {
-        self.http()?.half_read(self.about.side(high)?)
+        let side = self.about.side(high)?;
+        match &self.speaks {
+            Speaks::Http(http) => http.half_read(side),
+            Speaks::Sealed(sealed) => sealed.half_read(side),
+            Speaks::Tls(_) | Speaks::Other => None,
+        }
     }
 
     /// Bytes on the heap.

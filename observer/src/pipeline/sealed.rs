@@ -73,6 +73,11 @@ impl Sealed {
         self.session.waits()
     }
 
+    /// Stream offset from which on bytes of one side have to be read again after a restart.
+    pub fn half_read(&self, side: Side) -> Option<u64> {
+        self.session.half_read(side.into())
+    }
+
     /// What a secret that it begins to wait for may be joined by; nothing when that was noted before.
     pub fn begins_to_wait(&mut self) -> Vec<Join> {
         if self.noted || !self.session.waits() {
@@ -178,6 +183,10 @@ impl<H: Host, O: FnMut(Call)> Plain for Inside<'_, '_, H, O> {
 
     fn needless_until(&self, from: tls::Side) -> Option<u64> {
         self.http.skip_until(from.into())
+    }
+
+    fn half_read(&self, from: tls::Side) -> Option<u64> {
+        self.http.half_read(from.into())
     }
 }
 

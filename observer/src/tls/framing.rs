@@ -45,6 +45,11 @@ impl Assembly {
         self.bytes.capacity()
     }
 
+    /// Whether there is the beginning of a record.
+    pub fn is_begun(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+
     /// Forgets the beginning; returns how many bytes it had.
     pub fn abandon(&mut self) -> usize {
         self.begun = None;

@@ -249,6 +249,12 @@ impl Reading {
         })
     }
 
+    /// Whether both directions have the keys that they stay with.
+    pub fn is_settled(&self) -> bool {
+        let settled = |half: &Half| half.stage == Stage::Application;
+        settled(&self.halves.client) && settled(&self.halves.server)
+    }
+
     /// The suite.
     pub fn suite(&self) -> Suite {
         self.suite

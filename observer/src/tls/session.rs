@@ -3,10 +3,12 @@
 //! Invariant: what comes out is in order, authenticated and complete, or there is a gap in it. Bias: where keys are not certain,
 //! nothing is read, and the reason is said.
 
-use serde::{Deserialize, Serialize};
+use observer_ebpf::track::ORIGIN;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::framing::Record;
 use super::hello::Flight;
+use super::kept::{Kept, Stand};
 use super::opening::{Opened, Opening};
 use super::protection::HEADER;
 use super::reading::{Reading, Step};
@@ -16,11 +18,35 @@ use super::way::{Both, Way};
 use super::{Limits, Outcome, Plain, Side, Unreadable};
 use crate::flow::Seen;
 
-/// One TLS connection, seen from its first byte on. Of its secrets nothing is kept over a restart, and so nothing of it.
-#[derive(Serialize, Deserialize)]
+/// One TLS connection, seen from its first byte on. Over a restart is kept where it stands, and none of its secrets.
+#[derive(Deserialize)]
+#[serde(from = "Option<Kept>")]
 pub struct Session {
-    #[serde(skip)]
     live: Option<Box<Live>>,
+    /// What a restart left of it, until its secrets are known again.
+    kept: Option<Box<Stand>>,
+}
+
+impl Serialize for Session {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.keep().serialize(serializer)
+    }
+}
+
+impl From<Option<Kept>> for Session {
+    fn from(kept: Option<Kept>) -> Self {
+        match kept {
+            None => Self {
+                live: None,
+                kept: None,
+            },
+            Some(Kept::Fresh) => Self::new(),
+            Some(Kept::Stand(stand)) => Self {
+                live: None,
+                kept: Some(stand),
+            },
+        }
+    }
 }
 
 /// What a session needs and gives.
@@ -64,6 +90,42 @@ impl Session {
                 hello: Some(Flight::default()),
                 outcome: None,
             })),
+            kept: None,
+        }
+    }
+
+    /// What is kept of it over a restart.
+    fn keep(&self) -> Option<Kept> {
+        match self.live.as_deref() {
+            None => self.kept.clone().map(Kept::Stand),
+            Some(Live {
+                phase: Phase::Opening(_),
+                ..
+            }) => Some(Kept::Fresh),
+            Some(Live {
+                phase: Phase::Reading(reading),
+                ways,
+                ..
+            }) if reading.is_settled() => {
+                Stand::of(reading, ways).map(|stand| Kept::Stand(Box::new(stand)))
+            }
+            Some(live) => live.is_untouched().then_some(Kept::Fresh),
+        }
+    }
+
+    /// Stream offset from which on bytes of one side have to be read again after a restart; `None`: only new ones.
+    pub fn half_read(&self, from: Side) -> Option<u64> {
+        let live = self.live.as_deref()?;
+        let way = live.ways.of(from);
+        match &live.phase {
+            Phase::Opening(_) => Some(ORIGIN),
+            Phase::Reading(reading) if !reading.is_settled() => {
+                live.is_untouched().then_some(ORIGIN)
+            }
+            Phase::Reading(_) => match way.head {
+                Some((point, _)) => Some(point.stream),
+                None => way.assembly.is_begun().then_some(way.next),
+            },
         }
     }
 
@@ -144,6 +206,26 @@ impl Session {
     /// # Errors
     /// As [`Self::data`].
     pub fn retry<P: Plain>(&mut self, inputs: &mut Inputs<'_, P>) -> Result<(), Unreadable> {
+        if let Some(stand) = &self.kept {
+            let Some((reading, ways, lost)) = stand.take_up(inputs.secrets) else {
+                return Ok(());
+            };
+            self.kept = None;
+            let live = self.live.insert(Box::new(Live {
+                ways,
+                phase: Phase::Reading(Box::new(reading)),
+                hello: None,
+                outcome: None,
+            }));
+            let seen = Seen {
+                time: 0,
+                acked: None,
+            };
+            for (side, lost) in [(Side::Client, lost.client), (Side::Server, lost.server)] {
+                live.ways.lose(side, seen, lost, inputs.plain);
+            }
+            return Ok(());
+        }
         let live = self.live.as_deref_mut().ok_or(Unreadable::Restart)?;
         let Phase::Opening(opening) = &mut live.phase else {
             return Ok(());
@@ -156,6 +238,9 @@ impl Session {
 
     /// What a secret that is waited for may be joined by; nothing while the server has not chosen, or where keys are known.
     pub fn joins(&self) -> Vec<Join> {
+        if let Some(stand) = &self.kept {
+            return stand.joins();
+        }
         match self.live.as_deref() {
             Some(Live {
                 phase: Phase::Opening(opening),
@@ -167,6 +252,9 @@ impl Session {
 
     /// Whether only a secret is missing.
     pub fn waits(&self) -> bool {
+        if self.kept.is_some() {
+            return true;
+        }
         match self.live.as_deref() {
             Some(Live {
                 phase: Phase::Opening(opening),
@@ -203,6 +291,11 @@ impl Session {
 }
 
 impl Live {
+    /// Whether nothing was handed on yet.
+    fn is_untouched(&self) -> bool {
+        self.ways.client.plain == ORIGIN && self.ways.server.plain == ORIGIN
+    }
+
     /// Reads the server's hello for what it says in the clear.
     fn push_hello(&mut self, bytes: &[u8], seen: Seen) {
         if let Some(hello) = &mut self.hello

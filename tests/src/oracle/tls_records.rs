@@ -121,6 +121,10 @@ impl Plain for Reader<'_> {
 
     fn fin(&mut self, _: Side, _: Seen) {}
 
+    fn half_read(&self, _: Side) -> Option<u64> {
+        None
+    }
+
     fn needless_until(&self, from: Side) -> Option<u64> {
         self.needless[index(from)]
     }

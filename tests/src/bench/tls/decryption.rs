@@ -68,6 +68,10 @@ impl Plain for Answer<'_> {
 
     fn fin(&mut self, _: Side, _: Seen) {}
 
+    fn half_read(&self, _: Side) -> Option<u64> {
+        None
+    }
+
     fn needless_until(&self, _: Side) -> Option<u64> {
         None
     }
