@@ -130,6 +130,8 @@ const WORTH_A_HINT: u64 = 32 << 10;
 const RENEW: u64 = observer_ebpf::track::BUDGET / 16;
 /// Hints kept until they are taken; the kernel side copies a little more when some are left out.
 const HINTS: usize = 4096;
+/// Names of ended connections' secrets kept until they are taken; what finds no room goes when its time is over.
+const ENDED: usize = 1 << 14;
 /// Handshakes kept until they are taken.
 const HANDSHAKES: usize = 4096;
 
@@ -143,6 +145,7 @@ pub struct Pipeline {
     /// Connections that wait for a secret.
     sealed: Waiting,
     heap: usize,
+    ended: Vec<secrets::Join>,
 }
 
 /// Everything but the connections.
@@ -187,6 +190,7 @@ impl Pipeline {
             rules,
             flows: Table::new(settings.connections),
             waiting: HashSet::new(),
+            ended: Vec::new(),
             shared: Shared::new(Secrets::new(settings.secrets), settings.tls),
             sealed: Waiting::default(),
             heap: 0,
@@ -286,6 +290,11 @@ impl Pipeline {
     /// TLS handshakes since this was asked last.
     pub fn take_handshakes(&mut self) -> impl Iterator<Item = Handshake> + '_ {
         self.rules.handshakes.drain(..)
+    }
+
+    /// What the secrets of connections were found by that are over since this was asked last: they are of no use any more.
+    pub fn take_ended(&mut self) -> impl Iterator<Item = secrets::Join> + '_ {
+        self.ended.drain(..)
     }
 
     /// Takes one event as it stands in a ring, at this position.
@@ -574,6 +583,10 @@ impl Pipeline {
     ) {
         self.waiting.remove(&flow.key);
         self.heap = self.heap.saturating_sub(flow.connection.heap);
+        if let Some(sealed) = flow.connection.sealed() {
+            let room = ENDED.saturating_sub(self.ended.len());
+            self.ended.extend(sealed.known_by().into_iter().take(room));
+        }
         let rules = &mut self.rules;
         let mut reader = Reading {
             flow: flow.key,

@@ -1,7 +1,9 @@
 //! The table of handshakes' secrets, and the ring that names new ones.
 
+use std::collections::BTreeMap;
+
 use aya::maps::{Array, HashMap, MapData, RingBuf};
-use observer_ebpf::abi::{Secret, SecretName};
+use observer_ebpf::abi::{Secret, SecretKind, SecretName};
 
 use super::keys::name_of;
 
@@ -14,7 +16,12 @@ pub struct Secrets {
     seen: Option<u64>,
     /// Names of processes whose secrets are not handed out: those of threads with names of their own are taken.
     except: Vec<String>,
+    /// Kinds of secrets that were handed out, a bit each, by their names.
+    handed: BTreeMap<[u8; 32], u8>,
 }
+
+/// Names that are remembered; past it, older ones go when the kernel's table needs their room.
+const HANDED: usize = 1 << 15;
 
 impl Secrets {
     pub(super) fn new(
@@ -28,6 +35,7 @@ impl Secrets {
             table,
             missed,
             except,
+            handed: BTreeMap::new(),
             seen: None,
         }
     }
@@ -50,8 +58,23 @@ impl Secrets {
             };
             if self.is_left_alone(secret.process) {
                 self.forget(name);
-            } else {
-                each(name, secret);
+                continue;
+            }
+            if self.handed.len() >= HANDED {
+                self.handed.clear();
+            }
+            *self.handed.entry(name.name).or_default() |= bit(name.kind);
+            each(name, secret);
+        }
+    }
+
+    /// Wipes the secrets of a connection that is over.
+    pub fn end(&mut self, name: [u8; 32]) {
+        let handed = self.handed.remove(&name).unwrap_or(0);
+        for kind in SecretKind::ALL {
+            if handed & bit(kind.number()) != 0 {
+                let kind = kind.number();
+                self.forget(SecretName { kind, name });
             }
         }
     }
@@ -60,12 +83,17 @@ impl Secrets {
         !self.except.is_empty() && self.except.contains(&name_of(process))
     }
 
-    /// Wipes a secret whose connection is over.
-    pub fn forget(&mut self, name: SecretName) {
+    /// Wipes a secret.
+    fn forget(&mut self, name: SecretName) {
         let name = name.to_bytes();
         // The kernel keeps an entry's bytes when it is removed.
         if self.table.insert(name, [0; Secret::SIZE], 0).is_ok() {
             let _ = self.table.remove(&name);
         }
     }
+}
+
+/// The bit of a kind, which are numbered from 1 to 8.
+fn bit(kind: u64) -> u8 {
+    1 << (kind.saturating_sub(1) & 7)
 }

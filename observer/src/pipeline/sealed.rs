@@ -68,6 +68,11 @@ impl Sealed {
         }
     }
 
+    /// What its secrets are found by.
+    pub fn known_by(&self) -> Vec<Join> {
+        self.session.known_by()
+    }
+
     /// Whether only a secret is missing.
     pub fn waits(&self) -> bool {
         self.session.waits()

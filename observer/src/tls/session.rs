@@ -250,6 +250,17 @@ impl Session {
         }
     }
 
+    /// What its secrets are found by, whether they were or not.
+    pub fn known_by(&self) -> Vec<Join> {
+        match self.live.as_deref() {
+            Some(Live {
+                phase: Phase::Reading(reading),
+                ..
+            }) => reading.origin().joins(),
+            _ => self.joins(),
+        }
+    }
+
     /// Whether only a secret is missing.
     pub fn waits(&self) -> bool {
         if self.kept.is_some() {

@@ -194,8 +194,16 @@ impl Capture {
     /// Makes what was read safe; with `seal`, hands it to the ledger. Returns the number of the last batch handed over.
     fn commit(&mut self, seal: bool) -> u64 {
         let (rings, records) = (self.kernel.rings(), self.records.as_mut());
-        self.books
-            .commit(rings, &self.pipeline, records, seal, utc_now())
+        let batch = self
+            .books
+            .commit(rings, &self.pipeline, records, seal, utc_now());
+        // Before it, a restart would have to read these connections to their end again.
+        if let Some(secrets) = self.kernel.secrets() {
+            self.pipeline
+                .take_ended()
+                .for_each(|name| secrets.end(name));
+        }
+        batch
     }
 
     /// Takes what is in the rings. Returns the number of events.
