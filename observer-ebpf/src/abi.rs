@@ -3,14 +3,16 @@
 mod counters;
 mod event;
 mod flow;
+mod secret;
 
 pub use counters::{COUNTERS, Counter, LinkTotals};
 pub use event::{DecodeError, EventHeader, Kind, flags};
 pub use flow::{Endpoint, FlowKey, Hint};
+pub use secret::{Secret, SecretKind, SecretName};
 
 /// Version of everything that stays pinned in the kernel over a restart: layouts, names and meanings. Another one's maps are
 /// never taken up.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Ring buffers that segments are spread over, by connection. Both directions of a connection use the same one, so that
 /// a request stands in it before its response.
@@ -38,11 +40,32 @@ pub mod map {
     pub const LEASE: &str = "LEASE";
     /// One `u64` a place of [`super::shed`]: what is left out under overload.
     pub const SHED: &str = "SHED";
+    /// What handshakes derived their keys from: [`super::SecretName`] to [`super::Secret`].
+    pub const SECRETS: &str = "SECRETS";
+    /// Names of threads, of sixteen bytes, whose secrets are not taken.
+    pub const KEYS_EXCEPT: &str = "KEYS_EXCEPT";
+    /// Bitmap of the ports whose TLS is read, 64 a word; only looked at while [`super::setting::TLS`] is 2.
+    pub const TLS_PORTS: &str = "TLS_PORTS";
+    /// A ring with the names of secrets that were entered.
+    pub const NEW_SECRETS: &str = "NEW_SECRETS";
+    /// One `u64`: changes when a name found no room in that ring.
+    pub const SECRETS_MISSED: &str = "SECRETS_MISSED";
+    /// One `u64` a probe and processor: how often it ran.
+    pub const PROBES: &str = "PROBES";
     /// Those that stay pinned over a restart.
-    pub const PINNED: [&str; 13] = [
+    pub const PINNED: [&str; 14] = [
         RINGS[0], RINGS[1], RINGS[2], RINGS[3], FLOWS, HINTS, COUNTERS, LINKS, PORTS, CONNECTING,
-        CLIENTS, LEASE, SHED,
+        CLIENTS, SECRETS, LEASE, SHED,
     ];
+}
+
+/// Bytes of a thread's name (`TASK_COMM_LEN`).
+pub const COMM: usize = 16;
+
+/// Places of [`map::PROBES`].
+pub mod probe {
+    /// Number of places; a power of two.
+    pub const PLACES: u32 = 256;
 }
 
 /// Places of the map of that name.
@@ -65,6 +88,8 @@ pub mod setting {
     pub const SHARD_MASK: &str = "SHARD_MASK";
     /// `u64`, a power of two: bytes of events after which the reader of a ring is woken up.
     pub const WAKE_AT: &str = "WAKE_AT";
+    /// `u8`: 1 when TLS connections are delivered whole, 2 when those of the ports in the bitmap are.
+    pub const TLS: &str = "TLS";
 }
 
 /// Names of the programs.
@@ -81,4 +106,8 @@ pub mod program {
     pub const EGRESS_IP: &str = "observer_out_ip";
     /// Tracepoint `sock:inet_sock_set_state`: which process opened a connection.
     pub const SOCKETS: &str = "observer_sockets";
+    /// Probe in OpenSSL's `EVP_KDF_derive`: what connections derive their keys from.
+    pub const KEYS: &str = "observer_keys";
+    /// Probe in Go's `crypto/tls.(*Config).writeKeyLog`: each secret of a connection.
+    pub const GO_KEYS: &str = "observer_go_keys";
 }

@@ -8,8 +8,8 @@ mod packet;
 mod programs;
 
 use aya_ebpf::bindings::{TC_ACT_UNSPEC, xdp_action::XDP_PASS};
-use aya_ebpf::macros::{classifier, tracepoint, xdp};
-use aya_ebpf::programs::{TcContext, TracePointContext, XdpContext};
+use aya_ebpf::macros::{classifier, tracepoint, uprobe, xdp};
+use aya_ebpf::programs::{ProbeContext, TcContext, TracePointContext, XdpContext};
 use observer_ebpf::wire::Link;
 
 use crate::packet::{Frame, Skb};
@@ -65,6 +65,20 @@ fn observer_out_ip(ctx: TcContext) -> i32 {
 #[tracepoint(category = "sock", name = "inet_sock_set_state")]
 fn observer_sockets(ctx: TracePointContext) -> u32 {
     programs::sockets::changed(&ctx);
+    0
+}
+
+/// Probe in `EVP_KDF_derive`.
+#[uprobe]
+fn observer_keys(ctx: ProbeContext) -> u32 {
+    programs::tls_keys::derive(&ctx);
+    0
+}
+
+/// Probe in `crypto/tls.(*Config).writeKeyLog`.
+#[uprobe]
+fn observer_go_keys(ctx: ProbeContext) -> u32 {
+    programs::tls_keys::log(&ctx);
     0
 }
 

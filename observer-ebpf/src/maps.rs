@@ -2,9 +2,10 @@
 
 use aya_ebpf::Global;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use observer_ebpf::abi::{
-    COUNTERS as COUNTER_COUNT, Counter, EventHeader, FlowKey, Hint, LinkTotals, shed,
+    COMM, COUNTERS as COUNTER_COUNT, Counter, EventHeader, FlowKey, Hint, LinkTotals, Secret,
+    SecretName, probe, shed,
 };
 use observer_ebpf::track::Flow;
 use observer_ebpf::wire::TcpSegment;
@@ -71,6 +72,29 @@ pub static CONNECTING: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1 << 
 #[map]
 pub static CLIENTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 16, 0);
 
+/// What handshakes derived their keys from, until their connections are over.
+#[map]
+pub static SECRETS: LruHashMap<SecretName, Secret> = LruHashMap::with_max_entries(1 << 15, 0);
+
+/// Threads whose secrets are not taken.
+#[map]
+static KEYS_EXCEPT: HashMap<[u8; COMM], u8> = HashMap::with_max_entries(64, 0);
+
+#[map]
+static TLS_PORTS: Array<u64> = Array::with_max_entries(1024, 0);
+
+/// Names of secrets that were entered.
+#[map]
+pub static NEW_SECRETS: RingBuf = RingBuf::with_byte_size(1 << 16, 0);
+
+/// How many of those names found no room, about.
+#[map]
+static SECRETS_MISSED: Array<u64> = Array::with_max_entries(1, 0);
+
+/// How often each probe ran, by its number.
+#[map]
+static PROBES: PerCpuArray<u64> = PerCpuArray::with_max_entries(probe::PLACES, 0);
+
 #[map]
 static LEASE: Array<u64> = Array::with_max_entries(1, 0);
 
@@ -83,6 +107,8 @@ static PORT_FILTER: Global<u8> = Global::new(0);
 static SHARD_MASK: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static WAKE_AT: Global<u64> = Global::new(0);
+#[unsafe(no_mangle)]
+static TLS: Global<u8> = Global::new(0);
 
 /// The ring of a connection.
 #[inline(always)]
@@ -99,6 +125,23 @@ pub fn ring(flow: &FlowKey) -> &'static RingBuf {
 #[inline(always)]
 pub fn wake_at() -> u64 {
     WAKE_AT.load()
+}
+
+/// Whether a TLS connection is delivered whole.
+#[inline(always)]
+pub fn reads_tls(flow: &FlowKey) -> bool {
+    match TLS.load() {
+        0 => false,
+        1 => true,
+        _ => is_in(&TLS_PORTS, flow.low().port) || is_in(&TLS_PORTS, flow.high().port),
+    }
+}
+
+/// Whether secrets of a thread of this name are left alone.
+#[inline(always)]
+pub fn is_left_alone(comm: &[u8; COMM]) -> bool {
+    // SAFETY: the value is not looked at.
+    unsafe { KEYS_EXCEPT.get(comm) }.is_some()
 }
 
 /// Whether the daemon still wants to see packets, or did so a short time ago.
@@ -126,6 +169,25 @@ pub fn count(counter: Counter, amount: u64) {
     if let Some(value) = COUNTERS.get_ptr_mut(counter as u32) {
         // SAFETY: a per-CPU slot; the program runs with migration off, so nobody else writes it meanwhile.
         unsafe { *value += amount };
+    }
+}
+
+/// Has userspace look at all secrets: the name of one found no room.
+#[inline(always)]
+pub fn miss_secret() {
+    if let Some(missed) = SECRETS_MISSED.get_ptr_mut(0) {
+        // SAFETY: one aligned word, written as a whole; any other value than before says the same.
+        unsafe { *missed += 1 };
+    }
+}
+
+/// Adds a run to a probe's. Processes run probes with preemption on: a run that comes in the middle of another's counting is
+/// left out.
+#[inline(always)]
+pub fn count_probe(number: u64) {
+    if let Some(runs) = PROBES.get_ptr_mut(number as u32 & (probe::PLACES - 1)) {
+        // SAFETY: a per-CPU slot, valid while the program runs; the program stays on its processor.
+        unsafe { *runs += 1 };
     }
 }
 
@@ -168,12 +230,13 @@ pub fn refuses(flow: &FlowKey) -> bool {
 /// Whether a connection's ports are among those to look at.
 #[inline(always)]
 pub fn is_wanted(flow: &FlowKey) -> bool {
-    PORT_FILTER.load() == 0 || is_listed(flow.low().port) || is_listed(flow.high().port)
+    PORT_FILTER.load() == 0 || is_in(&PORTS, flow.low().port) || is_in(&PORTS, flow.high().port)
 }
 
+/// Whether a port stands in a bitmap.
 #[inline(always)]
-fn is_listed(port: u16) -> bool {
-    PORTS
+fn is_in(ports: &Array<u64>, port: u16) -> bool {
+    ports
         .get(u32::from(port >> 6))
         .is_some_and(|word| (word >> (port & 63)) & 1 == 1)
 }

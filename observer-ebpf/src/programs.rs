@@ -2,3 +2,4 @@
 
 pub mod see;
 pub mod sockets;
+pub mod tls_keys;

@@ -124,6 +124,8 @@ pub mod flow {
     pub const OVER: u32 = 64;
     /// It speaks TLS from its first byte on, and its handshake was seen: its server's hello is worth delivering.
     pub const TLS: u32 = 128;
+    /// With `TLS`: all of it is delivered.
+    pub const WHOLE: u32 = 256;
 }
 
 /// What to do about a segment.
@@ -253,13 +255,14 @@ pub fn is_accepting(segment: &TcpSegment) -> bool {
     segment.flags & (tcp::SYN | tcp::ACK) == tcp::SYN | tcp::ACK
 }
 
-/// Takes note of a segment and says what to do about it. `hint` is asked only where an answer matters.
+/// Takes note of a segment and says what to do about it. `interface`: where it was seen. `tls`: connections that speak it are
+/// delivered whole. `hint` is asked only where an answer matters.
 #[inline(always)]
 pub fn observe(
     known: &mut Flow,
     segment: &TcpSegment,
     sign: Option<Sign>,
-    interface: u32,
+    (interface, tls): (u32, bool),
     hint: impl FnOnce() -> Option<Hint>,
 ) -> Decision {
     if segment.flags & tcp::SYN != 0 {
@@ -326,7 +329,7 @@ pub fn observe(
     };
     let accepted = (known.state & flow::LOW_ACCEPTED != 0) != segment.from_high;
     if sign == Some(Sign::Tls) && from_start && offset == ORIGIN && !accepted {
-        known.state |= flow::TLS;
+        known.state |= flow::TLS | if tls { flow::WHOLE } else { 0 };
     }
     let kind = recognise(&mut known.state, &mut known.signless, segment, sign);
     let deliver = |kind, skip, copy, wake| {
@@ -356,13 +359,15 @@ pub fn observe(
             return deliver(Kind::Handshake, 0, copy, false);
         }
         None => return Decision::Pass,
-        Some(Kind::Segment) => {}
+        Some(Kind::Segment | Kind::Record) => {}
         Some(kind) => return deliver(kind, 0, 0, false),
     }
+    let whole = known.state & flow::WHOLE != 0;
+    let kind = if whole { Kind::Record } else { Kind::Segment };
     if segment.length == 0 {
-        return deliver(Kind::Segment, 0, 0, false);
+        return deliver(kind, 0, 0, false);
     }
-    if known.state & flow::HTTP == 0 {
+    if known.state & (flow::HTTP | flow::WHOLE) == 0 {
         // What overtook the first segment may go on with its message.
         let overtook = half.state & half::STARTED == 0;
         let copy = if overtook || segment.length < UNSURE {
@@ -370,9 +375,10 @@ pub fn observe(
         } else {
             UNSURE
         };
-        return deliver(Kind::Segment, 0, copy, false);
+        return deliver(kind, 0, copy, false);
     }
-    if sign.is_some() && offset > half.start {
+    // What is encrypted shows no sign.
+    if sign.is_some() && !whole && offset > half.start {
         half.start = offset;
     }
     if end >= half.needless
@@ -410,14 +416,15 @@ pub fn observe(
         GLIMPSE
     };
     let past = |offset: u64| offset.saturating_sub(half.start) / WAKE;
-    deliver(Kind::Segment, skip, copy, past(end) > past(offset))
+    deliver(kind, skip, copy, past(end) > past(offset))
 }
 
 /// Leaves out of a delivery what overload does not allow: payload that begins no message but for a [`GLIMPSE`], and of a
-/// message's beginning what is past [`UNSURE`] bytes. Returns the bytes left out.
+/// message's beginning what is past [`UNSURE`] bytes. What is encrypted may begin one anywhere. Returns the bytes left out.
 #[inline(always)]
 pub fn shed(delivery: &mut Delivery, sign: Option<Sign>) -> u64 {
-    let most = if sign.is_some() { UNSURE } else { GLIMPSE };
+    let begins = sign.is_some() || matches!(delivery.kind, Kind::Record);
+    let most = if begins { UNSURE } else { GLIMPSE };
     let before = delivery.copy;
     if before > most {
         delivery.copy = most;
@@ -435,6 +442,9 @@ fn recognise(
 ) -> Option<Kind> {
     if *state & flow::HTTP != 0 {
         return Some(Kind::Segment);
+    }
+    if *state & flow::WHOLE != 0 {
+        return Some(Kind::Record);
     }
     if *state & flow::SEALED != 0 {
         return None;

@@ -9,6 +9,7 @@ mod errors;
 mod failure;
 mod host;
 mod incidents;
+mod keylog;
 mod keys;
 mod playback;
 mod posture;

@@ -10,6 +10,7 @@ mod detect;
 mod exchange;
 mod framing;
 mod head;
+mod loss;
 mod message;
 mod pairing;
 mod pending;

@@ -7,11 +7,13 @@
 pub mod attach;
 pub mod counters;
 mod driver;
+pub mod keys;
 pub mod links;
 pub mod object;
 pub mod pins;
 pub mod processes;
 pub mod ring;
+mod secrets;
 mod tables;
 pub mod tracepoint;
 
@@ -22,17 +24,19 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{Array, HashMap, MapError};
-use aya::programs::{ProgramError, TracePoint};
-use observer_ebpf::abi::{FlowKey, Hint, map, program, shed};
+use aya::maps::{Array, HashMap, MapError, PerCpuArray};
+use aya::programs::{ProgramError, TracePoint, UProbe};
+use observer_ebpf::abi::{COMM, FlowKey, Hint, map, program, shed};
 use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 
 use attach::{Attachment, Mode};
+use keys::{Probes, Target};
 use links::{Changes, Interface};
 use pins::Pins;
 use ring::Ring;
+pub use secrets::Secrets;
 pub use tables::{Clients, Flows};
 
 /// How long the programs go on without a daemon that renews it.
@@ -72,6 +76,9 @@ pub enum KernelError {
         "tracepoint sock:inet_sock_set_state: {0} (mount -t tracefs tracefs /sys/kernel/tracing)"
     )]
     Tracepoint(io::Error),
+    /// The kernel does not tell which files processes map.
+    #[error("following what processes map: {0}")]
+    Mappings(io::Error),
     /// Interfaces could not be listed.
     #[error("listing interfaces: {0}")]
     Interfaces(io::Error),
@@ -104,6 +111,15 @@ impl KernelError {
     }
 }
 
+/// A process's name as threads bear it: cut to fifteen bytes, with zeros after it.
+fn comm(name: &str) -> [u8; COMM] {
+    let mut comm = [0; COMM];
+    for (to, from) in comm.iter_mut().take(COMM - 1).zip(name.bytes()) {
+        *to = from;
+    }
+    comm
+}
+
 /// An error with its causes: aya's own messages leave the system's out.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -128,6 +144,8 @@ pub struct Settings {
     pub mode: Mode,
     /// What is fixed at load.
     pub object: object::Settings,
+    /// Names of processes whose TLS secrets are not taken.
+    pub keys_except: Vec<String>,
     /// Where maps and links are pinned; `None`: they are not.
     pub pins: Option<Pins>,
 }
@@ -143,6 +161,10 @@ pub struct Kernel {
     changes: Changes,
     poll: OwnedFd,
     sockets: Option<OwnedFd>,
+    keys: Option<(Probes, Secrets)>,
+    /// Runs of each probe as last read, and of all probes by what they stand in.
+    probe_counts: BTreeMap<u32, u64>,
+    probe_runs: BTreeMap<String, u64>,
     rested: bool,
     settings: Settings,
 }
@@ -174,6 +196,9 @@ impl Kernel {
             changes,
             poll,
             sockets: None,
+            keys: None,
+            probe_counts: BTreeMap::new(),
+            probe_runs: BTreeMap::new(),
             rested: false,
             settings,
         };
@@ -222,6 +247,97 @@ impl Kernel {
             .map_err(KernelError::Tracepoint)?;
         self.sockets = Some(event);
         Ok(())
+    }
+
+    /// Whether TLS connections are delivered whole, to be read.
+    pub fn delivers_tls(&self) -> bool {
+        self.settings.object.tls
+    }
+
+    /// Watches what derives the keys of TLS connections.
+    ///
+    /// # Errors
+    /// When the kernel refuses the probe, or does not tell what processes map.
+    pub fn watch_keys(&mut self) -> Result<(), KernelError> {
+        for name in [program::KEYS, program::GO_KEYS] {
+            let program = self.object.program_mut(name);
+            let program: &mut UProbe = program.ok_or(KernelError::Missing(name))?.try_into()?;
+            program.load()?;
+        }
+        let mut probes = Probes::new()?;
+        let ring = self
+            .object
+            .take_map(map::NEW_SECRETS)
+            .ok_or(KernelError::Missing(map::NEW_SECRETS))?;
+        let secrets = self
+            .object
+            .take_map(map::SECRETS)
+            .ok_or(KernelError::Missing(map::SECRETS))?;
+        let except = self.settings.keys_except.clone();
+        let missed = self
+            .object
+            .take_map(map::SECRETS_MISSED)
+            .ok_or(KernelError::Missing(map::SECRETS_MISSED))?;
+        let (ring, table) = (ring.try_into()?, secrets.try_into()?);
+        let secrets = Secrets::new(ring, table, missed.try_into()?, except);
+        let map = self
+            .object
+            .map_mut(map::KEYS_EXCEPT)
+            .ok_or(KernelError::Missing(map::KEYS_EXCEPT))?;
+        let mut names = HashMap::<_, [u8; COMM], u8>::try_from(map)?;
+        for name in &self.settings.keys_except {
+            names.insert(comm(name), 1, 0)?;
+        }
+        for fd in probes.watch().fds() {
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+            epoll::add(&self.poll, fd, epoll::EventData::new_u64(0), flags)
+                .map_err(|error| KernelError::Wait(error.into()))?;
+        }
+        probes.begin(&mut self.object, self.settings.pins.as_ref());
+        self.keys = Some((probes, secrets));
+        Ok(())
+    }
+
+    /// Follows what processes map since the last call. Returns the files that are new.
+    pub fn follow_keys(&mut self) -> &[Target] {
+        let Some((probes, _)) = &mut self.keys else {
+            return &[];
+        };
+        probes.follow(&mut self.object, self.settings.pins.as_ref())
+    }
+
+    /// Files that derive keys, with and without a probe in them.
+    pub fn key_targets(&self) -> &[Target] {
+        self.keys
+            .as_ref()
+            .map(|(probes, _)| probes.targets())
+            .unwrap_or_default()
+    }
+
+    /// How often the probes ran, by what they stand in. Of a probe that is gone, what it ran stays counted.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn probe_runs(&mut self) -> Result<&BTreeMap<String, u64>, KernelError> {
+        let map = self
+            .object
+            .map(map::PROBES)
+            .ok_or(KernelError::Missing(map::PROBES))?;
+        let map = PerCpuArray::<_, u64>::try_from(map)?;
+        for target in self.keys.iter().flat_map(|(probes, _)| probes.targets()) {
+            if let Ok(place) = target.probe {
+                let counted = map.get(&place, 0)?.iter().sum::<u64>();
+                let before = self.probe_counts.insert(place, counted).unwrap_or(0);
+                let runs = self.probe_runs.entry(target.version.clone()).or_default();
+                *runs += counted.saturating_sub(before);
+            }
+        }
+        Ok(&self.probe_runs)
+    }
+
+    /// Secrets of handshakes, where they are watched.
+    pub fn secrets(&mut self) -> Option<&mut Secrets> {
+        self.keys.as_mut().map(|(_, secrets)| secrets)
     }
 
     /// Lets the programs look at packets for so long from now on.

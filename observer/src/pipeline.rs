@@ -4,7 +4,11 @@
 
 mod checkpoint;
 mod connection;
+mod edges;
 mod names;
+mod sealed;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -19,12 +23,15 @@ use crate::http::Limits;
 use crate::identity::{Attributor, Discovery, Registry, TargetPrivacy};
 use crate::route::{Learned, Routes, Saved};
 use crate::segment::Segment;
-use crate::tls::{Handshake, Outcome};
+use crate::tls::secrets::{self, Material, Secrets};
+use crate::tls::{self, Handshake, Outcome};
 use crate::usage::Call;
 pub use checkpoint::FlowState;
 pub use connection::Connection;
 use connection::Reading;
+use edges::Edges;
 use names::Names;
+use sealed::{Shared, Waiting};
 
 /// Bounds and choices of the pipeline.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +46,10 @@ pub struct Settings {
     pub stream: Bounds,
     /// Bounds of HTTP on one connection.
     pub http: Limits,
+    /// Bounds of what waits for secrets of TLS.
+    pub tls: tls::Limits,
+    /// Bounds of the secrets that are kept.
+    pub secrets: secrets::Bounds,
     /// How much of a request target a record may keep.
     pub targets: TargetPrivacy,
     /// The observer's own listener: what is exchanged with it is not counted.
@@ -60,6 +71,14 @@ impl Default for Settings {
                 head_bytes: 1 << 16,
                 pipeline_depth: 10_000,
             },
+            tls: tls::Limits {
+                waiting_bytes: 256 << 10,
+                waiting_time: 5_000_000_000,
+            },
+            secrets: secrets::Bounds {
+                connections: 1 << 16,
+                lifetime: 60_000_000_000,
+            },
             targets: TargetPrivacy::Path,
             own_listener: None,
         }
@@ -74,6 +93,10 @@ pub trait Host {
     fn is_own(&self, address: IpAddr) -> bool;
     /// Whether the process of this host that opened a connection serves itself.
     fn client_serves(&mut self, flow: &FlowKey) -> bool;
+    /// Ports that it serves at, where that can be known.
+    fn client_ports(&mut self, _flow: &FlowKey) -> &[u16] {
+        &[]
+    }
     /// Whether the kernel side has seen the end of the connection that it first saw at `birth`.
     fn is_over(&self, flow: &FlowKey, birth: u64) -> bool;
 }
@@ -107,6 +130,8 @@ const WORTH_A_HINT: u64 = 32 << 10;
 const RENEW: u64 = observer_ebpf::track::BUDGET / 16;
 /// Hints kept until they are taken; the kernel side copies a little more when some are left out.
 const HINTS: usize = 4096;
+/// Names of ended connections' secrets kept until they are taken; what finds no room goes when its time is over.
+const ENDED: usize = 1 << 14;
 /// Handshakes kept until they are taken.
 const HANDSHAKES: usize = 4096;
 
@@ -116,7 +141,11 @@ pub struct Pipeline {
     flows: Table<Connection>,
     /// Connections in which something waits for bytes before it.
     waiting: HashSet<FlowKey>,
+    shared: Shared,
+    /// Connections that wait for a secret.
+    sealed: Waiting,
     heap: usize,
+    ended: Vec<secrets::Join>,
 }
 
 /// Everything but the connections.
@@ -132,6 +161,7 @@ struct Rules {
     handshakes: Vec<Handshake>,
     names: Names,
     discovery: Option<Box<Discovery>>,
+    edges: Edges,
 }
 
 impl Pipeline {
@@ -154,11 +184,15 @@ impl Pipeline {
             handshakes: Vec::new(),
             names: Names::default(),
             discovery: None,
+            edges: Edges::default(),
         };
         Self {
             rules,
             flows: Table::new(settings.connections),
             waiting: HashSet::new(),
+            ended: Vec::new(),
+            shared: Shared::new(Secrets::new(settings.secrets), settings.tls),
+            sealed: Waiting::default(),
             heap: 0,
         }
     }
@@ -224,6 +258,30 @@ impl Pipeline {
         self.heap
     }
 
+    /// Keeps secrets within other bounds; those known before are forgotten.
+    pub fn keep_secrets(&mut self, bounds: secrets::Bounds) {
+        self.shared.secrets = Secrets::new(bounds);
+    }
+
+    /// Takes a secret in, and reads what waited for it. `now`: of the capture's clock.
+    pub fn learn(
+        &mut self,
+        material: Material,
+        now: u64,
+        host: &mut impl Host,
+        out: &mut impl FnMut(Call),
+    ) {
+        let before = self.shared.secrets.refused();
+        let join = self.shared.secrets.learn(material, now);
+        for _ in before..self.shared.secrets.refused() {
+            self.rules.counts.drop("secrets", "refused");
+        }
+        let Some(key) = join.and_then(|join| self.sealed.of(&join)) else {
+            return;
+        };
+        self.with(&key, host, out, |reading| reading.retry(now));
+    }
+
     /// What the kernel side should know of bodies.
     pub fn take_hints(&mut self) -> impl Iterator<Item = (FlowKey, Hint)> + '_ {
         self.rules.hints.drain(..)
@@ -232,6 +290,11 @@ impl Pipeline {
     /// TLS handshakes since this was asked last.
     pub fn take_handshakes(&mut self) -> impl Iterator<Item = Handshake> + '_ {
         self.rules.handshakes.drain(..)
+    }
+
+    /// What the secrets of connections were found by that are over since this was asked last: they are of no use any more.
+    pub fn take_ended(&mut self) -> impl Iterator<Item = secrets::Join> + '_ {
+        self.ended.drain(..)
     }
 
     /// Takes one event as it stands in a ring, at this position.
@@ -265,10 +328,14 @@ impl Pipeline {
     }
 
     /// Takes a connection up again as it was kept. False when there is no room for it.
-    pub fn restore(&mut self, state: FlowState<Connection>) -> bool {
+    pub fn restore(&mut self, state: FlowState<Connection>, now: u64) -> bool {
         let (key, birth) = (state.key(), state.birth());
-        let (streams, connection) = state.parts();
+        let (streams, mut connection) = state.parts();
+        let joins = connection.sealed().map(|it| it.begins_to_wait());
         let restored = self.flows.put(key, birth, streams, connection).is_some();
+        if let Some(joins) = joins.filter(|joins| restored && !joins.is_empty()) {
+            self.sealed.note(key, birth, now, joins);
+        }
         self.account(&key);
         restored
     }
@@ -287,7 +354,7 @@ impl Pipeline {
             self.rules.counts.segment_bytes += u64::from(header.length);
         }
         match segment.kind() {
-            Some(Kind::Segment) => {}
+            Some(Kind::Segment | Kind::Record) => {}
             // What comes after the hello is none.
             Some(Kind::Handshake) if header.offset != ORIGIN && !self.follows(header) => return,
             Some(Kind::Handshake) => {}
@@ -310,6 +377,7 @@ impl Pipeline {
             flow: flow.key,
             connection: &mut flow.connection,
             rules: &mut self.rules,
+            shared: &mut self.shared,
             host,
             out,
         };
@@ -327,6 +395,10 @@ impl Pipeline {
         let over = read || header.has(flags::RST) || flow.streams.is_finished();
         let key = flow.key;
         self.rules.hint(flow, segment);
+        let joins = flow.connection.sealed().map(|it| it.begins_to_wait());
+        if let Some(joins) = joins.filter(|joins| !joins.is_empty()) {
+            self.sealed.note(key, flow.birth, header.time, joins);
+        }
         note_raw(flow, segment, at, waited);
         let waiting = flow.streams.is_waiting();
         self.account(&key);
@@ -336,6 +408,10 @@ impl Pipeline {
             self.waiting.insert(key);
         } else if !self.waiting.is_empty() {
             self.waiting.remove(&key);
+        }
+        while self.sealed.len() > self.rules.settings.connections {
+            self.rules.counts.drop("secrets", "waiting_full");
+            self.give_up_waiting(u64::MAX, header.time, host, out);
         }
         while self.heap > self.rules.settings.heap_bytes
             && self.make_room("heap_full", header.time, host, out)
@@ -356,6 +432,7 @@ impl Pipeline {
                 flow: key,
                 connection: &mut flow.connection,
                 rules: &mut self.rules,
+                shared: &mut self.shared,
                 host,
                 out,
             };
@@ -371,6 +448,9 @@ impl Pipeline {
             }
             self.account(&key);
         }
+        self.shared.secrets.expire(now);
+        let since = now.saturating_sub(self.rules.settings.tls.waiting_time);
+        while self.give_up_waiting(since, now, host, out) {}
         let since = now.saturating_sub(self.rules.settings.idle);
         while let Some(flow) = self.flows.remove_oldest(since) {
             self.close(flow, now, host, out);
@@ -429,6 +509,49 @@ impl Pipeline {
         self.flows.enter(segment, Connection::new(header)).is_some()
     }
 
+    /// Gives up on the connection that has waited longest for its secret, if it has since before `since`. False when there is
+    /// none.
+    fn give_up_waiting(
+        &mut self,
+        since: u64,
+        now: u64,
+        host: &mut impl Host,
+        out: &mut impl FnMut(Call),
+    ) -> bool {
+        let Some(waiter) = self.sealed.take_oldest(since) else {
+            return false;
+        };
+        let known = self.flows.get(&waiter.flow);
+        if known.is_some_and(|flow| flow.birth == waiter.birth) {
+            self.with(&waiter.flow, host, out, |reading| {
+                reading.give_up_waiting(now)
+            });
+        }
+        true
+    }
+
+    /// Does something with a connection, if it is followed.
+    fn with<H: Host, O: FnMut(Call)>(
+        &mut self,
+        key: &FlowKey,
+        host: &mut H,
+        out: &mut O,
+        act: impl FnOnce(&mut Reading<'_, H, O>),
+    ) {
+        let Some(flow) = self.flows.get(key) else {
+            return;
+        };
+        act(&mut Reading {
+            flow: *key,
+            connection: &mut flow.connection,
+            rules: &mut self.rules,
+            shared: &mut self.shared,
+            host,
+            out,
+        });
+        self.account(key);
+    }
+
     /// Drops the connection that was quiet longest. False when there is none.
     fn make_room(
         &mut self,
@@ -460,11 +583,16 @@ impl Pipeline {
     ) {
         self.waiting.remove(&flow.key);
         self.heap = self.heap.saturating_sub(flow.connection.heap);
+        if let Some(sealed) = flow.connection.sealed() {
+            let room = ENDED.saturating_sub(self.ended.len());
+            self.ended.extend(sealed.known_by().into_iter().take(room));
+        }
         let rules = &mut self.rules;
         let mut reader = Reading {
             flow: flow.key,
             connection: &mut flow.connection,
             rules,
+            shared: &mut self.shared,
             host,
             out,
         };
@@ -496,6 +624,8 @@ impl Rules {
         let next = flow.streams.next(high);
         let until = match connection.needless_until(high) {
             Some(until) if until > segment.end().saturating_add(WORTH_A_HINT) => until,
+            // Nothing of it can be read any more.
+            None if connection.is_over() && segment.kind() == Some(Kind::Record) => u64::MAX,
             _ if next
                 > hinted
                     .max(observer_ebpf::track::ORIGIN)
@@ -532,7 +662,7 @@ impl Rules {
             Outcome::Agreed(hello) => hello.version.name(),
             Outcome::Refused | Outcome::Unread => "none",
         };
-        let counted = (version, handshake.outcome.name());
+        let counted = (version, handshake.result());
         *self.counts.handshakes.entry(counted).or_default() += 1;
         if self.handshakes.len() >= HANDSHAKES {
             self.counts.drop("handshakes", "full");
@@ -551,6 +681,13 @@ impl Rules {
             // Not seen from the start: servers listen on the lower port in nearly every case.
             flow.low().port.min(flow.high().port)
         };
+        self.count_opaque_port(port, reason);
+    }
+
+    fn count_opaque_port(&mut self, port: u16, reason: &'static str) {
+        if reason.starts_with("tls") {
+            self.edges.opaque(port);
+        }
         let known = self.counts.opaque.contains_key(&(port, reason))
             || self.counts.opaque.len() < OPAQUE_PORTS;
         *self
@@ -595,6 +732,6 @@ fn reason(kind: Kind) -> &'static str {
     match kind {
         Kind::Tls | Kind::Handshake => "tls",
         Kind::Http2 => "http2",
-        Kind::Segment | Kind::Opaque => "not_http",
+        Kind::Segment | Kind::Record | Kind::Opaque => "not_http",
     }
 }

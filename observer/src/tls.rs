@@ -1,9 +1,23 @@
-//! TLS as far as it goes in the clear: what a server agreed on in its hello, and whether that still protects anybody.
+//! TLS: what a server agreed on in its hello and whether that still protects anybody, and, where secrets are known, what
+//! records hold.
 //!
-//! Bias: a handshake that was not read to its hello is [`Outcome::Unread`], never guessed from what came before it.
+//! Bias: a handshake that was not read to its hello is [`Outcome::Unread`], never guessed from what came before it; a connection
+//! of which anything is missing that its keys depend on is not read at all.
 
 mod cipher;
+mod framing;
 mod hello;
+mod kept;
+mod message;
+mod opening;
+mod protection;
+mod reading;
+mod schedule;
+mod search;
+pub mod secrets;
+mod session;
+mod suite;
+mod way;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +25,76 @@ use std::sync::Arc;
 pub use cipher::name as cipher_name;
 pub use hello::{Flight, Hello};
 use serde::{Deserialize, Serialize};
+pub use session::{Inputs, Session};
+
+use crate::flow::Seen;
+
+/// Which end of a connection sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The end that began it.
+    Client,
+    /// The end that accepted it.
+    Server,
+}
+
+/// Where plaintext goes. Its offsets begin at [`observer_ebpf::track::ORIGIN`], as those of a stream; [`Seen::acked`] is in
+/// offsets of the other side's plaintext.
+pub trait Plain {
+    /// Bytes that follow what came before.
+    fn data(&mut self, from: Side, seen: Seen, offset: u64, bytes: &[u8]);
+    /// As many bytes inside of what [`Self::needless_until`] said, which were not decrypted.
+    fn content(&mut self, from: Side, seen: Seen, offset: u64, length: u64);
+    /// Here something is missing. How much is not known: `length` only moves the offset on.
+    fn gap(&mut self, from: Side, seen: Seen, offset: u64, length: u64);
+    /// No more bytes of this side.
+    fn fin(&mut self, from: Side, seen: Seen);
+    /// Offset before which bytes of this side are of no use.
+    fn needless_until(&self, from: Side) -> Option<u64>;
+    /// Offset of the first byte of this side that something half read begins with.
+    fn half_read(&self, from: Side) -> Option<u64>;
+}
+
+/// Bounds of what waits for secrets.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one connection's records.
+    pub waiting_bytes: usize,
+    /// Nanoseconds.
+    pub waiting_time: u64,
+}
+
+/// Whether these bytes are an alert in the clear, and nothing else (RFC 8446 sections 5.1 and 6).
+pub fn is_alert(bytes: &[u8]) -> bool {
+    matches!(bytes, [21, 3, _, 0, 2, 1 | 2, _])
+}
+
+/// Why a connection cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unreadable {
+    /// Its secrets did not come.
+    NoSecret,
+    /// Its records do not open with its secrets.
+    WrongSecret,
+    /// A version before TLS 1.2, or a draft.
+    Version,
+    /// A cipher suite without authenticated encryption, or with one that is not known.
+    Suite,
+    /// Bytes of its handshake are missing, or so much later on that the next record was not found.
+    Gap,
+    /// It does not follow the protocol.
+    Malformed,
+    /// Keys were agreed on anew (RFC 5246 section 7.4.1.1).
+    Renegotiation,
+    /// One end refused the other.
+    Refused,
+    /// It began before a restart, over which no secrets are kept.
+    Restart,
+    /// It carries HTTP/2.
+    Http2,
+    /// It carries something else.
+    NotHttp,
+}
 
 /// A version of the protocol (RFC 8446 appendix D and its predecessors), the oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,6 +137,8 @@ pub struct Handshake {
     pub interface: Arc<str>,
     /// How it went.
     pub outcome: Outcome,
+    /// What follows is decrypted here.
+    pub read: bool,
 }
 
 impl Version {
@@ -111,6 +197,34 @@ impl Version {
     }
 }
 
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+impl Unreadable {
+    /// The reason in metrics; `None` where there was nothing to read.
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoSecret => "tls_no_secret",
+            Self::WrongSecret => "tls_wrong_secret",
+            Self::Version => "tls_version",
+            Self::Suite => "tls_suite",
+            Self::Gap => "tls_gap",
+            Self::Malformed => "tls_malformed",
+            Self::Renegotiation => "tls_renegotiation",
+            Self::Restart => "tls_restart",
+            Self::Http2 => "http2",
+            Self::NotHttp => "not_http",
+            Self::Refused => return None,
+        })
+    }
+}
+
 impl Hello {
     /// What must not be used any more of what was agreed on: the version (RFC 8996), or the cipher suite (RFC 9325 section
     /// 4.1).
@@ -122,13 +236,14 @@ impl Hello {
     }
 }
 
-impl Outcome {
-    /// The result in metrics. What was agreed on cannot be read.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Agreed(_) => "opaque",
-            Self::Refused => "refused",
-            Self::Unread => "unread",
+impl Handshake {
+    /// The result in metrics.
+    pub const fn result(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Agreed(_) if self.read => "read",
+            Outcome::Agreed(_) => "opaque",
+            Outcome::Refused => "refused",
+            Outcome::Unread => "unread",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The daemon under test, with a configuration, a registry and a pepper of its own.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -203,15 +204,22 @@ impl Setup {
 
     /// Replays captures with this configuration and returns the records.
     pub fn replay(&self, capture: &Path) -> Vec<Value> {
+        self.replay_with(capture, &[]).0
+    }
+
+    /// As [`Self::replay`], with more arguments; returns what was printed, too.
+    pub fn replay_with(&self, capture: &Path, arguments: &[&OsStr]) -> (Vec<Value>, String) {
         let records = self.path("replayed");
-        run(Command::new(binary())
+        let _ = fs::remove_file(&records);
+        let printed = run(Command::new(binary())
             .arg("replay")
             .arg(capture)
             .arg("--config")
             .arg(self.config())
             .arg("--records")
-            .arg(&records));
-        lines(&records)
+            .arg(&records)
+            .args(arguments));
+        (lines(&records), printed)
     }
 }
 

@@ -18,7 +18,6 @@ use crate::process::{Process, wait_for};
 pub const DOWNLOAD: u64 = 1 << 30;
 
 const CONFIG: &str = r#"
-  log_format counted escape=json '{"method":"$request_method","uri":"$request_uri","status":"$status","sent":$bytes_sent,"body":$body_bytes_sent,"key":"$http_x_api_key"}';
   default_type application/json;
   keepalive_requests 10000000;
   client_max_body_size 0;
@@ -83,8 +82,30 @@ const TLS_CONFIG: &str = r#"
   server { listen 8445 ssl; ssl_protocols TLSv1.3; ssl_ecdh_curve secp384r1; return 200 "asked twice"; }
 "#;
 
+/// What of the edge server is asked for over TLS.
+const SEALED_CONFIG: &str = r#"
+  ssl_certificate cert.pem;
+  ssl_certificate_key key.pem;
+  ssl_early_data on;
+  keepalive_requests 10000000;
+  client_max_body_size 0;
+  server {
+    listen 8443 ssl;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    access_log edge.log counted;
+    location /v1/widgets/ { return 200 '{"widget":"$uri"}'; }
+    location = /v1/reports { alias report; gzip on; gzip_types *; gzip_min_length 1; }
+    location /v1/uploads/ { root stored; dav_methods PUT DELETE; create_full_put_path on; }
+    location = /v1/moved { return 301 /v1/widgets/1; }
+    location = /v1/empty { return 204; }
+    location = /v1/secret { return 401; }
+    location = /v1/forbidden { return 403; }
+    location = /v1/broken { return 500; }
+  }
+"#;
+
 /// What stands around what a server is to do: everything that it writes is below its folder.
-const FRAME: &str = "
+const FRAME: &str = r#"
 daemon off;
 user root;
 worker_processes 2;
@@ -93,12 +114,13 @@ error_log error.log;
 events { worker_connections 1024; }
 http {
   access_log off;
+  log_format counted escape=json '{"method":"$request_method","uri":"$request_uri","status":"$status","sent":$bytes_sent,"body":$body_bytes_sent,"key":"$http_x_api_key"}';
   client_body_temp_path body;
   proxy_temp_path proxy;
   fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
-";
+"#;
 
 /// A running nginx.
 #[derive(Debug)]
@@ -188,6 +210,19 @@ impl Nginx {
         let folder = TempDir::new().expect("making a folder");
         certificate::make(folder.path());
         Self::launch(namespace, folder, TLS_CONFIG, 8443)
+    }
+
+    /// Starts it with TLS 1.2 and 1.3 on port 8443, with a log of what it is asked inside.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_sealed(namespace: &Namespace) -> Self {
+        let folder = TempDir::new().expect("making a folder");
+        certificate::make(folder.path());
+        let report = "{\"line\": \"of a report\"}\n".repeat(10_000);
+        fs::write(folder.path().join("report"), report).expect("writing a file of nginx");
+        fs::create_dir(folder.path().join("stored")).expect("making a folder");
+        Self::launch(namespace, folder, SEALED_CONFIG, 8443)
     }
 
     fn launch(namespace: &Namespace, folder: TempDir, config: &str, port: u16) -> Self {

@@ -9,6 +9,7 @@ mod http1;
 mod packets;
 mod pipeline;
 mod reassembly;
+mod tls_records;
 mod walk;
 
 pub use credentials::check as credentials;
@@ -16,16 +17,18 @@ pub use handshake::check as handshake;
 pub use http1::check as http1;
 pub use pipeline::check as pipeline;
 pub use reassembly::check as reassembly;
+pub use tls_records::check as tls_records;
 pub use walk::check as walk;
 
 /// An oracle by the name of its fuzz target.
 pub type Oracle = (&'static str, fn(&[u8]));
 
 /// Every oracle.
-pub const ORACLES: [Oracle; 6] = [
+pub const ORACLES: [Oracle; 7] = [
     ("walk", walk),
     ("reassembly", reassembly),
     ("handshake", handshake),
+    ("tls_records", tls_records),
     ("http1", http1),
     ("credentials", credentials),
     ("pipeline", pipeline),

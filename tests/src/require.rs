@@ -70,9 +70,13 @@ pub fn binary() -> PathBuf {
 }
 
 /// Where cargo builds.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
+        |target| {
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("..")
+                .join(target)
+        },
     )
 }

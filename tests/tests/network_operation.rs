@@ -133,7 +133,7 @@ fn tls_is_told_to_be_opaque() {
         return;
     }
     let link = Link::new();
-    let setup = Setup::new("", "");
+    let setup = Setup::new("", "[tls]\nenabled = false\n");
     let folder = tempfile::tempdir().expect("making a folder");
     let (key, certificate) = certificate::make(folder.path());
     let mut server = link.server.command("openssl");

@@ -36,7 +36,10 @@ fn versions_and_weak_suites_are_told_without_reading_anything() {
     }
     let link = Link::new();
     let nginx = Nginx::start_tls(&link.server);
-    let setup = Setup::new(&format!("interfaces = [\"{INTERFACE}\"]"), "");
+    let setup = Setup::new(
+        &format!("interfaces = [\"{INTERFACE}\"]"),
+        "[tls]\nenabled = false\n",
+    );
     let daemon = setup.start(&link.server);
     let folder = tempfile::tempdir().expect("making a folder");
     let capture = Capture::start(&link.server, folder.path());

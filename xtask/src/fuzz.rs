@@ -11,10 +11,11 @@ use crate::toolchain;
 /// The cargo-fuzz that was tried.
 const VERSION: &str = "0.13.1";
 /// Every target.
-const TARGETS: [&str; 6] = [
+const TARGETS: [&str; 7] = [
     "walk",
     "reassembly",
     "handshake",
+    "tls_records",
     "http1",
     "credentials",
     "pipeline",

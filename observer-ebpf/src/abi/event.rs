@@ -15,6 +15,8 @@ pub enum Kind {
     Opaque,
     /// A segment of what the server of a TLS connection says first.
     Handshake,
+    /// A segment of a TLS connection of which everything is delivered, from its first byte on.
+    Record,
 }
 
 /// Bits of [`EventHeader::flags`].
@@ -98,6 +100,7 @@ impl EventHeader {
             2 => Kind::Http2,
             3 => Kind::Opaque,
             4 => Kind::Handshake,
+            5 => Kind::Record,
             _ => return None,
         })
     }

@@ -83,7 +83,13 @@ fn follow<P: Source>(
     let sign = lead(packet, segment);
     // SAFETY: userspace replaces hints as a whole; a value that is torn by that is one of two true ones in each word.
     let hint = || unsafe { HINTS.get(&segment.flow) }.copied();
-    match track::observe(known, segment, sign, interface, hint) {
+    match track::observe(
+        known,
+        segment,
+        sign,
+        (interface, maps::reads_tls(&segment.flow)),
+        hint,
+    ) {
         Decision::Pass => {}
         Decision::Forget => {
             let _ = FLOWS.remove(&segment.flow);

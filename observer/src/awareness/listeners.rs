@@ -138,6 +138,7 @@ mod tests {
             inbound: true,
             interface: "eth0".into(),
             outcome: Outcome::Agreed(Hello { version, cipher }),
+            read: false,
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Tracking {
     young: HashMap<FlowKey, Flow>,
     old: HashMap<FlowKey, Flow>,
     hints: HashMap<FlowKey, Hint>,
+    /// Whether TLS connections are delivered whole.
+    pub tls: bool,
     /// Packets whose headers end too early.
     pub truncated: u64,
     /// Fragments of IP packets.
@@ -83,6 +85,7 @@ impl Tracking {
             }
         }
         let hint = self.hints.get(&segment.flow).copied();
+        let tls = self.tls;
         let known = self.find(&segment.flow)?;
         let payload = packet
             .bytes
@@ -92,7 +95,7 @@ impl Tracking {
             known,
             &segment,
             lead(payload, &segment),
-            packet.interface,
+            (packet.interface, tls),
             || hint,
         );
         let delivery = match decision {

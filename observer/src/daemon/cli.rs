@@ -113,6 +113,9 @@ pub struct Replay {
     /// Capture files, read one after the other as one capture
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
+    /// Decrypt TLS with the secrets in this file, which servers and clients write in the format of NSS (SSLKEYLOGFILE)
+    #[arg(long, value_name = "FILE")]
+    pub keylog: Option<PathBuf>,
     /// Configuration file [default: /etc/observer/observer.toml if it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -77,7 +77,7 @@ fn of_captures(arguments: &cli::Discover, config: &Config) -> Result<Found, Fail
     let mut pipeline = rules::pipeline(config, hasher.clone(), Vec::new(), false)?;
     pipeline.discover(Box::new(Discovery::new(hasher)));
     let mut seen = Seen::default();
-    let played = play(&arguments.captures, &mut pipeline, &mut seen)?;
+    let played = play(&arguments.captures, false, &mut pipeline, &mut seen)?;
     let Some(discovery) = pipeline.end_discovery() else {
         return Ok(Found::default());
     };

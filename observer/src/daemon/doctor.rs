@@ -2,6 +2,7 @@
 
 mod checks;
 mod ports;
+mod tls;
 
 use std::fmt::Write;
 
@@ -17,6 +18,7 @@ struct Report {
     checks: Vec<checks::Check>,
     interfaces: Vec<InterfaceReport>,
     ports: Vec<ports::Port>,
+    tls: Vec<tls::Library>,
     /// Whether a running daemon could be asked what it sees of the ports.
     daemon: bool,
 }
@@ -63,6 +65,7 @@ pub fn doctor(arguments: &cli::Doctor) -> Result<bool, Failure> {
         interfaces: interfaces.collect(),
         daemon: opaque.is_some(),
         ports: ports::listening(&opaque.unwrap_or_default()),
+        tls: tls::libraries(config.tls.enabled, &config.tls.except),
     };
     let text = if arguments.json {
         serde_json::to_string_pretty(&report).map_err(|error| Failure::input("doctor", error))?
@@ -134,5 +137,6 @@ fn table(report: &Report) -> String {
             port.process.as_deref().unwrap_or("-")
         );
     }
+    text.push_str(&tls::rows(&report.tls));
     text
 }

@@ -59,11 +59,15 @@ impl Host for ThisHost {
     }
 
     fn client_serves(&mut self, flow: &FlowKey) -> bool {
+        !self.client_ports(flow).is_empty()
+    }
+
+    fn client_ports(&mut self, flow: &FlowKey) -> &[u16] {
         let Some(process) = self.clients.process(flow) else {
-            return false;
+            return &[];
         };
         let now = Instant::now();
-        self.processes.serves(process, now)
+        self.processes.ports(process, now)
     }
 
     fn is_over(&self, flow: &FlowKey, birth: u64) -> bool {

@@ -35,16 +35,18 @@ pub struct Played {
     pub tracking: Tracking,
 }
 
-/// Plays captures, one after the other as one, and ends every connection.
+/// Plays captures, one after the other as one, and ends every connection. `tls`: it is to be decrypted.
 ///
 /// # Errors
 /// When one cannot be read.
 pub fn play(
     captures: &[PathBuf],
+    tls: bool,
     pipeline: &mut Pipeline,
     viewer: &mut impl Viewer,
 ) -> Result<Played, Failure> {
     let mut played = Played::default();
+    played.tracking.tls = tls;
     let mut host = CaptureHost::default();
     let mut tick = 0;
     for path in captures {

@@ -7,6 +7,7 @@ use std::sync::{Arc, MutexGuard};
 
 use super::cli;
 use super::failure::Failure;
+use super::keylog;
 use super::playback::{Played, TICK, Viewer, play};
 use super::{rules, statistics};
 use crate::awareness::Awareness;
@@ -60,6 +61,9 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         Vec::new(),
         false,
     )?;
+    if let Some(path) = &arguments.keylog {
+        keylog::learn(path, &mut pipeline)?;
+    }
     let records = match &arguments.records {
         Some(path) => {
             Some(RecordSink::open(path).map_err(|error| Failure::input("records", error))?)
@@ -80,7 +84,8 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         exchanges: 0,
         uncertain: 0,
     };
-    let played = play(&arguments.captures, &mut pipeline, &mut seen)?;
+    let tls = arguments.keylog.is_some();
+    let played = play(&arguments.captures, tls, &mut pipeline, &mut seen)?;
     let Outputs {
         counters,
         awareness,

@@ -184,10 +184,13 @@ fn overrule(config: &mut Config, arguments: &cli::Run) {
 
 fn kernel_settings(config: &Config, log: bool, pins: Option<Pins>) -> kernel::Settings {
     kernel::Settings {
+        keys_except: config.tls.except.clone(),
         pins,
         interfaces: config.capture.interfaces.clone(),
         mode: mode(config.capture.mode),
         object: kernel::object::Settings {
+            tls: config.tls.enabled,
+            tls_ports: config.tls.ports.clone(),
             ring_bytes: config.capture.ring_bytes.0,
             ports: config.capture.ports.clone(),
             log,

@@ -128,6 +128,10 @@ pub fn add_kernel(
             bytes: totals.bytes.saturating_sub(before.bytes),
         });
     }
+    let of_probes = kernel.probe_runs()?.iter();
+    stats.tls_probe_runs = of_probes
+        .map(|(what, runs)| (what.clone(), *runs))
+        .collect();
     stats.programs = runs(kernel.object());
     Ok(())
 }

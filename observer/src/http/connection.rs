@@ -6,9 +6,9 @@
 use super::body::Body;
 use super::message::When;
 use super::pairing::{Over, Pairing};
-use super::pending::{Response, blank};
+use super::pending::Response;
 use super::reader::{Open, Reader, State};
-use super::{Cut, Limits, Moment, Side, Sink, Uncertain};
+use super::{Cut, Limits, Moment, Side, Sink};
 use serde::{Deserialize, Serialize};
 
 /// One HTTP/1 connection, read passively. `R` is what the [`Sink`] keeps of a request.
@@ -111,7 +111,9 @@ impl<R> Connection<R> {
                         self.end_message(side, sink);
                     }
                 }
-                State::Lost | State::Head | State::Body { .. } => return self.gap(side, end, sink),
+                State::Lost | State::Head | State::Body { .. } => {
+                    return self.gap(side, end, true, sink);
+                }
             }
         }
     }
@@ -291,64 +293,6 @@ impl<R> Connection<R> {
             Side::Client => self.pairing.end_request(offset, sink),
             Side::Server => self.pairing.end_response(sink),
         }
-    }
-
-    /// Bytes up to `end` were never seen, and do not lie in a body of known length.
-    fn gap<S: Sink<Request = R>>(&mut self, side: Side, end: u64, sink: &mut S) {
-        let expected = self.pairing.expected_at();
-        let reader = self.reader_mut(side);
-        let (begin, start, was) = (reader.next(), reader.offset, reader.state);
-        let open = reader.abandon(side);
-        reader.offset = end;
-        reader.state = State::Lost;
-        if reader.joined {
-            return;
-        }
-        sink.missing(end - begin);
-        match side {
-            Side::Client => {
-                if let Some((moment, length)) = open {
-                    self.fragment(side, moment, length, None, sink);
-                }
-                let boundary = (was == State::Head).then_some(start);
-                self.pairing.lose_requests(boundary, sink);
-            }
-            Side::Server => {
-                match (open, self.pairing.answering()) {
-                    (Some((moment, _)), Some(pending)) => pending.touch(moment.time),
-                    (Some((moment, length)), None) => {
-                        self.fragment(side, moment, length, None, sink)
-                    }
-                    (None, _) => {}
-                }
-                // In a place that was lost anyway, only what was expected there can be lost too.
-                if was != State::Lost || expected.is_some_and(|expected| expected < end) {
-                    self.pairing.lose_responses(end, sink);
-                }
-            }
-        }
-    }
-
-    /// Reports a head that will never be whole.
-    fn fragment<S: Sink<Request = R>>(
-        &mut self,
-        side: Side,
-        begin: Moment,
-        length: u64,
-        cut: Option<Cut>,
-        sink: &mut S,
-    ) {
-        let mut exchange = blank(None, begin.time);
-        match side {
-            Side::Client => exchange.request_head_bytes = length,
-            Side::Server => {
-                exchange.response_head_bytes = length;
-                exchange.first_byte = Some(begin.time);
-            }
-        }
-        exchange.cut = cut;
-        exchange.uncertain = cut.is_none().then_some(Uncertain::Gap);
-        sink.exchange(exchange);
     }
 
     fn over<S: Sink<Request = R>>(&mut self, over: Over, sink: &mut S) {

@@ -4,7 +4,7 @@ mod bounds;
 mod cuts;
 mod loss;
 mod messages;
-mod random_loss;
+pub(crate) mod random_loss;
 mod segmentation;
 
 use httparse::Header;
@@ -121,6 +121,13 @@ impl Talk {
         self.sent[side as usize] += length;
         self.connection
             .hole(side, moment, offset, length, &self.limits, &mut self.seen);
+        self
+    }
+
+    /// Bytes that were sent and not seen, and nobody knows how many.
+    pub fn lost_count(&mut self, side: Side, length: u64) -> &mut Self {
+        self.sent[side as usize] += length;
+        self.connection.lose(side, length, &mut self.seen);
         self
     }
 

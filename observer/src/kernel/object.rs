@@ -15,6 +15,10 @@ pub struct Settings {
     pub ring_bytes: u64,
     /// Ports to look at; empty: all.
     pub ports: Vec<u16>,
+    /// Whether TLS connections are delivered whole.
+    pub tls: bool,
+    /// Those to which ports; empty: all.
+    pub tls_ports: Vec<u16>,
     /// Whether the kernel side logs.
     pub log: bool,
 }
@@ -34,6 +38,11 @@ pub fn load(settings: &Settings, pins: Option<&Pins>) -> Result<(Ebpf, Vec<Ring>
     let mask = shards as u32 - 1;
     let wake_at = u64::from(size) / 4;
     let filter = u8::from(!settings.ports.is_empty());
+    let tls = match (settings.tls, settings.tls_ports.is_empty()) {
+        (false, _) => 0_u8,
+        (true, true) => 1,
+        (true, false) => 2,
+    };
     let level = if settings.log { u8::MAX } else { 0 };
 
     let mut loader = EbpfLoader::new();
@@ -41,6 +50,7 @@ pub fn load(settings: &Settings, pins: Option<&Pins>) -> Result<(Ebpf, Vec<Ring>
         .override_global(setting::SHARD_MASK, &mask, true)
         .override_global(setting::WAKE_AT, &wake_at, true)
         .override_global(setting::PORT_FILTER, &filter, true)
+        .override_global(setting::TLS, &tls, true)
         .override_global("AYA_LOG_LEVEL", &level, false);
     for (index, name) in map::RINGS.into_iter().enumerate() {
         loader.map_max_entries(name, if index < shards { size } else { page });
@@ -58,22 +68,31 @@ pub fn load(settings: &Settings, pins: Option<&Pins>) -> Result<(Ebpf, Vec<Ring>
         rings.push(Ring::map(data, size as usize).map_err(KernelError::Ring)?);
     }
     // Ports of an earlier start may stand there.
-    if !settings.ports.is_empty() {
-        let mut words = vec![0_u64; 1024];
-        for port in &settings.ports {
-            if let Some(word) = words.get_mut(usize::from(port >> 6)) {
-                *word |= 1 << (port & 63);
-            }
-        }
-        let ports = object
-            .map_mut(map::PORTS)
-            .ok_or(KernelError::Missing(map::PORTS))?;
-        let mut ports = aya::maps::Array::<_, u64>::try_from(ports)?;
-        for (index, word) in (0..).zip(words) {
-            ports.set(index, word, 0)?;
+    for (name, ports) in [
+        (map::PORTS, &settings.ports),
+        (map::TLS_PORTS, &settings.tls_ports),
+    ] {
+        if !ports.is_empty() {
+            write_ports(&mut object, name, ports)?;
         }
     }
     Ok((object, rings))
+}
+
+/// Writes a bitmap of ports.
+fn write_ports(object: &mut Ebpf, name: &'static str, ports: &[u16]) -> Result<(), KernelError> {
+    let mut words = vec![0_u64; 1024];
+    for port in ports {
+        if let Some(word) = words.get_mut(usize::from(port >> 6)) {
+            *word |= 1 << (port & 63);
+        }
+    }
+    let bitmap = object.map_mut(name).ok_or(KernelError::Missing(name))?;
+    let mut bitmap = aya::maps::Array::<_, u64>::try_from(bitmap)?;
+    for (index, word) in (0..).zip(words) {
+        bitmap.set(index, word, 0)?;
+    }
+    Ok(())
 }
 
 /// Bytes of one ring: the largest power of two that fits its share, a page at least (`ringbuf_map_alloc`).

@@ -94,6 +94,22 @@ impl Pins {
         self.folder.join("link-sockets")
     }
 
+    /// Where the probe of a file that derives keys is pinned.
+    pub fn keys(&self, file: &str) -> PathBuf {
+        self.folder.join(format!("keys-{file}"))
+    }
+
+    /// Takes probes out of files that `keep` refuses.
+    pub fn keep_keys(&self, keep: impl Fn(&str) -> bool) {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let file = name.to_str().and_then(|name| name.strip_prefix("keys-"));
+            if file.is_some_and(|file| !keep(file)) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Takes programs off where `keep` refuses the interface and hook of a link.
     pub fn unlink(&self, keep: impl Fn(u32, &str) -> bool) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {

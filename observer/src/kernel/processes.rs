@@ -3,7 +3,7 @@
 //! A process serves when it holds a listening TCP socket, its own or inherited: the workers of nginx connect upstream
 //! with sockets of their own but share the listener that their master opened.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -17,33 +17,36 @@ const DESCRIPTORS: usize = 65_536;
 /// Answers by process id.
 #[derive(Debug, Default)]
 pub struct Processes {
-    answers: HashMap<u32, (bool, Instant)>,
+    answers: HashMap<u32, (Vec<u16>, Instant)>,
 }
 
 impl Processes {
-    /// Whether a process serves. One that is gone did not: servers stay.
-    pub fn serves(&mut self, process: u32, now: Instant) -> bool {
-        if let Some((answer, asked)) = self.answers.get(&process)
-            && now.duration_since(*asked) < HOLDS
-        {
-            return *answer;
+    /// Ports that a process serves at; none when it does not serve. One that is gone did not: servers stay.
+    pub fn ports(&mut self, process: u32, now: Instant) -> &[u16] {
+        let known = self.answers.get(&process);
+        if known.is_none_or(|(_, asked)| now.duration_since(*asked) >= HOLDS) {
+            if self.answers.len() >= REMEMBERED {
+                self.answers.clear();
+            }
+            self.answers.insert(process, (held_ports(process), now));
         }
-        if self.answers.len() >= REMEMBERED {
-            self.answers.clear();
-        }
-        let answer = holds_listener(process);
-        self.answers.insert(process, (answer, now));
-        answer
+        let known = self.answers.get(&process);
+        known.map(|(ports, _)| ports.as_slice()).unwrap_or_default()
     }
 }
 
-fn holds_listener(process: u32) -> bool {
-    let listening: HashSet<u64> = ["tcp", "tcp6"]
+/// Ports of the listening sockets that a process holds.
+fn held_ports(process: u32) -> Vec<u16> {
+    let listening: HashMap<u64, u16> = ["tcp", "tcp6"]
         .into_iter()
         .flat_map(|table| listeners(process, table))
-        .map(|(inode, _)| inode)
         .collect();
-    !listening.is_empty() && sockets(process).any(|inode| listening.contains(&inode))
+    if listening.is_empty() {
+        return Vec::new();
+    }
+    let held = sockets(process).filter_map(|inode| listening.get(&inode).copied());
+    let ports: BTreeSet<u16> = held.collect();
+    ports.into_iter().collect()
 }
 
 /// Inodes of the sockets that a process holds.
@@ -94,7 +97,15 @@ mod tests {
                 .iter()
                 .any(|(_, listening)| *listening == port)
         );
-        assert!(Processes::default().serves(me, Instant::now()));
-        assert!(!Processes::default().serves(u32::MAX, Instant::now()));
+        assert!(
+            Processes::default()
+                .ports(me, Instant::now())
+                .contains(&port)
+        );
+        assert!(
+            Processes::default()
+                .ports(u32::MAX, Instant::now())
+                .is_empty()
+        );
     }
 }

@@ -141,9 +141,14 @@ impl Ring {
         }
     }
 
-    /// Hands out at most `limit` events in their order, with their positions. Returns how many.
-    pub fn drain(&mut self, limit: usize, mut event: impl FnMut(u64, &[u8])) -> usize {
-        let produced = self.produced().load(Ordering::Acquire);
+    /// Position after the last event.
+    pub fn end(&self) -> u64 {
+        self.produced().load(Ordering::Acquire) as u64
+    }
+
+    /// Hands out at most `limit` events before a position in their order, with their positions. Returns how many.
+    pub fn drain(&mut self, limit: usize, until: u64, mut event: impl FnMut(u64, &[u8])) -> usize {
+        let produced = self.produced().load(Ordering::Acquire).min(until as usize);
         let mut count = 0;
         while self.read < produced && count < limit {
             let at = self.page + (self.read & (self.size - 1));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use observer_ebpf::abi::{EventHeader, FlowKey, Kind, flags};
 use observer_ebpf::track::ORIGIN;
 
+use super::sealed::{Sealed, Shared};
 use super::{Host, Rules};
 use crate::flow::{Reader, Seen};
 use crate::http::{self, Exchange, Moment, RequestHead, Side, Sink, Start, Uncertain, Version};
@@ -21,7 +22,7 @@ use crate::usage::{Call, Credential, Fingerprint, Outcome, Vantage, Visibility, 
 /// What the pipeline keeps of a connection.
 #[derive(Serialize, Deserialize)]
 pub struct Connection {
-    speaks: Speaks,
+    pub(super) speaks: Speaks,
     about: About,
     /// Stream offsets told to the kernel side, of the low and the high end's bytes.
     pub hinted: [u64; 2],
@@ -35,23 +36,28 @@ pub struct Connection {
 
 /// What a connection speaks.
 #[derive(Serialize, Deserialize)]
-enum Speaks {
+pub(super) enum Speaks {
     Http(http::Connection<Box<Asked>>),
     /// TLS, and how its handshake goes is not known yet.
     Tls(Flight),
     /// Something that cannot be read.
     Other,
+    /// TLS that is decrypted.
+    Sealed(Box<Sealed>),
 }
 
 /// What holds for every exchange of a connection.
 #[derive(Debug, Serialize, Deserialize)]
-struct About {
+pub(super) struct About {
     client_high: Option<bool>,
     interface: u32,
     vantage: Option<Vantage>,
     proxied: Option<Box<SocketAddr>>,
     /// It goes to the observer's own listener.
     ignored: bool,
+    /// It is decrypted.
+    #[serde(default)]
+    tls: bool,
 }
 
 /// What is kept of a request until its exchange ends: nothing secret.
@@ -87,6 +93,7 @@ impl Connection {
             vantage: None,
             proxied: None,
             ignored: false,
+            tls: false,
         };
         let speaks = if header.kind() == Some(Kind::Handshake) {
             Speaks::Tls(Flight::default())
@@ -104,8 +111,17 @@ impl Connection {
         }
     }
 
-    /// Reads on where a segment begins a message on a connection that spoke something else.
+    /// Takes a segment's word for what the connection speaks: it is decrypted, or begins a message after it spoke something
+    /// else.
     pub fn reopen(&mut self, segment: &Segment<'_>) {
+        if segment.kind() == Some(Kind::Record) {
+            // What overtook the first segment came before anybody knew.
+            if matches!(&self.speaks, Speaks::Http(http) if http.is_idle()) {
+                self.speaks = Speaks::Sealed(Box::new(Sealed::new()));
+                self.about.tls = true;
+            }
+            return;
+        }
         let starts = || {
             matches!(
                 http::detect(segment.payload),
@@ -122,10 +138,16 @@ impl Connection {
         matches!(self.speaks, Speaks::Other)
     }
 
-    fn http(&self) -> Option<&http::Connection<Box<Asked>>> {
-        match &self.speaks {
-            Speaks::Http(http) => Some(http),
-            Speaks::Tls(_) | Speaks::Other => None,
+    /// Which side an end is.
+    pub(super) fn side(&self, high: bool) -> Option<Side> {
+        self.about.side(high)
+    }
+
+    /// What speaks TLS, where it is decrypted.
+    pub(super) fn sealed(&mut self) -> Option<&mut Sealed> {
+        match &mut self.speaks {
+            Speaks::Sealed(sealed) => Some(sealed),
+            _ => None,
         }
     }
 
@@ -135,13 +157,19 @@ impl Connection {
         match &self.speaks {
             Speaks::Http(http) => http.skip_until(side),
             Speaks::Tls(_) if side == Side::Client => Some(u64::MAX),
+            // A record that was tampered with does not open: nothing has to be kept to compare it with.
+            Speaks::Sealed(_) => Some(0),
             Speaks::Tls(_) | Speaks::Other => None,
         }
     }
 
     /// Whether nothing of it is pending.
     pub fn is_idle(&self) -> bool {
-        self.http().is_none_or(http::Connection::is_idle)
+        match &self.speaks {
+            Speaks::Http(http) => http.is_idle(),
+            Speaks::Sealed(sealed) => sealed.http.is_idle() && !sealed.waits(),
+            Speaks::Tls(_) | Speaks::Other => true,
+        }
     }
 
     /// Position in the ring of the first event that something still waits in as bytes.
@@ -151,7 +179,12 @@ impl Connection {
 
     /// Stream offset of the first byte of the head of one end that is half read.
     pub fn half_read(&self, high: bool) -> Option<u64> {
-        self.http()?.half_read(self.about.side(high)?)
+        let side = self.about.side(high)?;
+        match &self.speaks {
+            Speaks::Http(http) => http.half_read(side),
+            Speaks::Sealed(sealed) => sealed.half_read(side),
+            Speaks::Tls(_) | Speaks::Other => None,
+        }
     }
 
     /// Bytes on the heap.
@@ -164,6 +197,7 @@ impl Connection {
         let read = match &self.speaks {
             Speaks::Http(http) => http.heap_bytes(),
             Speaks::Tls(flight) => flight.heap_bytes(),
+            Speaks::Sealed(sealed) => sealed.heap_bytes(),
             Speaks::Other => 0,
         };
         read + proxied
@@ -188,6 +222,8 @@ pub struct Reading<'a, H, O> {
     pub connection: &'a mut Connection,
     /// What holds for all.
     pub rules: &'a mut Rules,
+    /// What holds for all that is decrypted.
+    pub(super) shared: &'a mut Shared,
     /// The host.
     pub host: &'a mut H,
     /// Where calls go.
@@ -197,6 +233,7 @@ pub struct Reading<'a, H, O> {
 impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
     /// The sender of a segment with RST gave the connection up.
     pub fn reset(&mut self, high: bool, time: u64) {
+        self.sealed_cut(time);
         let moment = Moment { time, acked: None };
         self.with_http(high, |http, side, limits, calls| {
             http.reset(side, moment, limits, calls)
@@ -205,17 +242,18 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
 
     /// The connection is over.
     pub fn end(&mut self, time: u64) {
+        self.sealed_cut(time);
         self.with_http(false, |http, _, limits, calls| {
             http.end(time, limits, calls)
         });
         if matches!(self.connection.speaks, Speaks::Tls(_)) {
-            self.handshake(tls::Outcome::Unread, time);
+            self.handshake(tls::Outcome::Unread, time, false);
+            self.connection.speaks = Speaks::Other;
         }
     }
 
-    /// A handshake is as far as it can be read.
-    fn handshake(&mut self, outcome: tls::Outcome, time: u64) {
-        self.connection.speaks = Speaks::Other;
+    /// A handshake is as far as it can be read. `read`: what follows is decrypted.
+    pub(super) fn handshake(&mut self, outcome: tls::Outcome, time: u64, read: bool) {
         let about = &self.connection.about;
         let (client, server) = segment::ends(&self.flow, about.client_high == Some(true));
         let handshake = Handshake {
@@ -225,8 +263,32 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
             inbound: self.host.is_own(server.ip()) || !self.host.is_own(client.ip()),
             interface: self.host.interface(about.interface),
             outcome,
+            read,
         };
+        if read {
+            self.rules.edges.read(server.port());
+        }
         self.rules.shake(handshake);
+    }
+
+    /// What decrypts the connection, if anything does, and where its exchanges go.
+    pub(super) fn sealed_parts(&mut self) -> Option<(&mut Sealed, &mut Shared, Calls<'_, H, O>)> {
+        let Connection {
+            speaks: Speaks::Sealed(sealed),
+            about,
+            ..
+        } = &mut *self.connection
+        else {
+            return None;
+        };
+        let calls = Calls {
+            flow: &self.flow,
+            about,
+            rules: &mut *self.rules,
+            host: &mut *self.host,
+            out: &mut *self.out,
+        };
+        Some((sealed, &mut *self.shared, calls))
     }
 
     /// Runs `read` on the connection's HTTP, if it speaks that and its sides are known.
@@ -235,13 +297,11 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
         high: bool,
         read: impl FnOnce(&mut http::Connection<Box<Asked>>, Side, &http::Limits, &mut Calls<'_, H, O>),
     ) {
-        let Connection {
-            speaks: Speaks::Http(http),
-            about,
-            ..
-        } = &mut *self.connection
-        else {
-            return;
+        let Connection { speaks, about, .. } = &mut *self.connection;
+        let http = match speaks {
+            Speaks::Http(http) => http,
+            Speaks::Sealed(sealed) => &mut sealed.http,
+            Speaks::Tls(_) | Speaks::Other => return,
         };
         let Some(side) = about.side(high) else { return };
         if about.ignored {
@@ -260,18 +320,12 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
         if http.is_opaque() {
             let port = calls.ends().1.port();
             self.connection.speaks = Speaks::Other;
-            let known = self.rules.counts.opaque.len() < super::OPAQUE_PORTS;
-            *self
-                .rules
-                .counts
-                .opaque
-                .entry((if known { port } else { 0 }, "not_http"))
-                .or_default() += 1;
+            self.rules.count_opaque_port(port, "not_http");
         }
     }
 
     /// Finds out which end is the client from the first bytes that tell.
-    fn tell_sides(&mut self, high: bool, bytes: &[u8]) {
+    pub(super) fn tell_sides(&mut self, high: bool, bytes: &[u8]) {
         let about = &mut self.connection.about;
         if about.client_high.is_none() {
             about.client_high = Some(match http::detect(bytes) {
@@ -309,8 +363,18 @@ impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
     fn data(&mut self, high: bool, seen: Seen, offset: u64, bytes: &[u8]) {
         if let Speaks::Tls(flight) = &mut self.connection.speaks {
             if let Some(outcome) = flight.push(bytes) {
-                self.handshake(outcome, seen.time);
+                self.handshake(outcome, seen.time, false);
+                self.connection.speaks = Speaks::Other;
             }
+            return;
+        }
+        if self.connection.sealed().is_some() {
+            return self.sealed_data(high, seen, bytes);
+        }
+        if offset == ORIGIN && tls::is_alert(bytes) {
+            // A server's answer to whoever went away without a hello.
+            self.handshake(tls::Outcome::Refused, seen.time, false);
+            self.connection.speaks = Speaks::Other;
             return;
         }
         self.tell_sides(high, bytes);
@@ -320,6 +384,9 @@ impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
     }
 
     fn hole(&mut self, high: bool, seen: Seen, offset: u64, length: u64) {
+        if self.connection.sealed().is_some() {
+            return self.sealed_hole(high, seen, length);
+        }
         // What the client says is not delivered.
         if let Speaks::Tls(flight) = &mut self.connection.speaks
             && self.connection.about.side(high) == Some(Side::Server)
@@ -333,10 +400,16 @@ impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
 
     fn conflict(&mut self, high: bool) {
         self.rules.counts.conflicts += 1;
+        if self.connection.sealed().is_some() {
+            return;
+        }
         self.with_http(high, |http, side, _, _| http.conflict(side));
     }
 
     fn fin(&mut self, high: bool, seen: Seen) {
+        if self.connection.sealed().is_some() {
+            return self.sealed_fin(high, seen);
+        }
         self.with_http(high, |http, side, limits, calls| {
             http.fin(side, seen.into(), limits, calls)
         });
@@ -361,7 +434,7 @@ impl From<Seen> for Moment {
 }
 
 /// Where a connection's exchanges become calls.
-struct Calls<'a, H, O> {
+pub(super) struct Calls<'a, H, O> {
     flow: &'a FlowKey,
     about: &'a mut About,
     rules: &'a mut Rules,
@@ -371,13 +444,13 @@ struct Calls<'a, H, O> {
 
 impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
     /// Client and server.
-    fn ends(&self) -> (SocketAddr, SocketAddr) {
+    pub fn ends(&self) -> (SocketAddr, SocketAddr) {
         segment::ends(self.flow, self.about.client_high == Some(true))
     }
 
     /// A hop counts as usage when it came in over an edge that cannot be read.
     fn counted_at(
-        &self,
+        &mut self,
         attribution: Option<&Attribution>,
         peer: SocketAddr,
     ) -> (Vantage, SocketAddr) {
@@ -385,12 +458,10 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
         let Some(attribution) = attribution else {
             return (vantage, peer);
         };
-        let sealed = || {
-            self.rules
-                .counts
-                .opaque
-                .keys()
-                .any(|(_, reason)| *reason == "tls")
+        let (host, edges) = (&mut *self.host, &self.rules.edges);
+        let mut sealed = || {
+            let mut ports = host.client_ports(self.flow).iter();
+            ports.any(|port| edges.is_sealed(*port))
         };
         match attribution.forwarded_client {
             Some(client) if vantage == Vantage::Hop && attribution.forwarded_https && sealed() => {
@@ -497,7 +568,11 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             server,
             interface: self.host.interface(self.about.interface),
             vantage,
-            visibility: Visibility::Plaintext,
+            visibility: if self.about.tls {
+                Visibility::Tls
+            } else {
+                Visibility::Plaintext
+            },
             protocol: "HTTP/1.1",
             method: None,
             api: resolved.api,

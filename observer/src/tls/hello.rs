@@ -5,10 +5,10 @@
 
 use observer_ebpf::track::HELLO;
 use serde::{Deserialize, Serialize};
-use tls_parser::{
-    MAX_RECORD_LEN, TlsRecordType, parse_tls_handshake_server_hello, parse_tls_record_header,
-};
+use tls_parser::{MAX_RECORD_LEN, TlsRecordType, parse_tls_record_header};
 
+use super::message::{SERVER_HELLO, ServerHello};
+use super::protection::HEADER;
 use super::{Outcome, Version};
 
 /// What a server's hello says.
@@ -27,18 +27,6 @@ pub struct Flight {
     bytes: Vec<u8>,
     broken: bool,
 }
-
-/// The random of a HelloRetryRequest: SHA-256 of those words (RFC 8446 section 4.1.3).
-const RETRY: [u8; 32] = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
-    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
-];
-/// `server_hello` (RFC 8446 section 4).
-const SERVER_HELLO: u8 = 2;
-/// `supported_versions` (RFC 8446 section 4.2.1).
-const SUPPORTED_VERSIONS: u16 = 43;
-/// Bytes of a record's header.
-const RECORD_HEADER: usize = 5;
 
 /// How far a flight was read.
 enum Read {
@@ -78,14 +66,14 @@ impl Flight {
 
 fn read(mut records: &[u8]) -> Read {
     let mut messages = Vec::new();
-    while let Some(header) = records.first_chunk::<RECORD_HEADER>() {
+    while let Some(header) = records.first_chunk::<HEADER>() {
         let Ok((_, header)) = parse_tls_record_header(header) else {
             return Read::Done(Outcome::Unread);
         };
         if header.len > MAX_RECORD_LEN || header.len == 0 || header.version.0 >> 8 != 3 {
             return Read::Done(Outcome::Unread);
         }
-        let rest = records.get(RECORD_HEADER..).unwrap_or_default();
+        let rest = records.get(HEADER..).unwrap_or_default();
         let fragment = rest.get(..usize::from(header.len)).unwrap_or(rest);
         match header.record_type {
             TlsRecordType::Handshake => messages.extend_from_slice(fragment),
@@ -123,36 +111,19 @@ fn messages_of(mut messages: &[u8]) -> Read {
 
 /// A ServerHello's content; inside, `None` for a request to try again. `None`: it is no ServerHello.
 fn hello(body: &[u8]) -> Option<Option<Hello>> {
-    let (_, contents) = parse_tls_handshake_server_hello(body).ok()?;
-    if *contents.random == RETRY {
+    let read = ServerHello::read(body)?;
+    if read.retry {
         return Some(None);
     }
-    let version = match chosen_version(contents.ext.unwrap_or_default())? {
-        Some(chosen) => chosen,
-        None => contents.version.0,
-    };
     Some(Some(Hello {
-        version: Version::of(version)?,
-        cipher: contents.cipher.0,
+        version: read.version?,
+        cipher: read.cipher,
     }))
-}
-
-/// The version in the extension for it; inside, `None` without one. `None`: these are no extensions. Those that are not
-/// asked for may have any content.
-fn chosen_version(mut extensions: &[u8]) -> Option<Option<u16>> {
-    while let Some(([kind_high, kind, high, low], rest)) = extensions.split_first_chunk::<4>() {
-        let length = u16::from_be_bytes([*high, *low]);
-        let (content, after) = rest.split_at_checked(usize::from(length))?;
-        if u16::from_be_bytes([*kind_high, *kind]) == SUPPORTED_VERSIONS {
-            return Some(Some(u16::from_be_bytes(content.try_into().ok()?)));
-        }
-        extensions = after;
-    }
-    extensions.is_empty().then_some(None)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::RETRY;
     use super::*;
 
     /// A ServerHello with its header.

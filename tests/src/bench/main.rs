@@ -12,8 +12,11 @@ mod ledger;
 mod management;
 mod memory;
 mod packet;
+mod process;
 mod replay;
 mod throughput;
+mod tls;
+mod turns;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +38,8 @@ struct Arguments {
 enum What {
     /// nginx's throughput without and with the observer, and CPU time an exchange (root)
     Throughput(throughput::Options),
+    /// HTTPS without and with the observer, what its probe costs beside the usual ones, and decryption (root)
+    Tls(tls::Options),
     /// Exchanges a second of `observer replay` on one core
     Replay(replay::Options),
     /// Memory at rest and with many open connections (root)
@@ -79,6 +84,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
             return capture::write(to, *exchanges).map(|()| true);
         }
         Some(What::Throughput(options)) => throughput::measure(options)?,
+        Some(What::Tls(options)) => tls::measure(options)?,
         Some(What::Replay(options)) => replay::measure(options)?,
         Some(What::Memory(options)) => memory::measure(options)?,
         Some(What::Ledger(options)) => ledger::measure(options)?,
@@ -89,6 +95,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
             let mut all = Table::default();
             all.extend(replay::measure(&replay::Options::default())?);
             all.extend(throughput::measure(&throughput::Options::default())?);
+            all.extend(tls::measure(&tls::Options::default())?);
             all.extend(memory::measure(&memory::Options::default())?);
             all.extend(ledger::measure(&ledger::Options::default())?);
             all.extend(management::measure(&management::Options::default())?);

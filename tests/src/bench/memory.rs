@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::figures::{Floor, Table};
-use crate::lab::{Failure, Lab, Process, SERVER, failed};
+use crate::lab::{Failure, Lab, SERVER, failed};
+use crate::process::Process;
 
 /// Connections of one client process, and room for those of one nginx worker: below a usual limit of descriptors.
 const EACH: u32 = 12_500;

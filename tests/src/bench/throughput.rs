@@ -1,15 +1,15 @@
 //! nginx at saturation, without and with the observer, in turns.
 
-use std::fs;
 use std::process::Command;
 
 use clap::Args;
 
 use crate::figures::{Floor, Table, median};
-use crate::lab::{Failure, KEY, Lab, Process, SERVER, failed, output};
+use crate::lab::{Failure, KEY, Lab, SERVER, output};
+use crate::process::Process;
+use crate::turns;
 
 const PORT: u16 = 8080;
-const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
 /// How to measure.
 #[derive(Args)]
@@ -32,18 +32,24 @@ impl Default for Options {
 }
 
 /// What one run with the observer showed.
-struct Observed {
-    rate: f64,
-    exchanges: f64,
+pub struct Observed {
+    /// What the load said.
+    pub rate: f64,
+    /// Exchanges that the observer counted.
+    pub exchanges: f64,
     /// Nanoseconds of the daemon's CPU time.
-    daemon: f64,
+    pub daemon: f64,
     /// Nanoseconds of the programs' run time, and their runs; zero while statistics are off.
     programs: f64,
     runs: f64,
-    lost: f64,
+    /// Events that found no room.
+    pub lost: f64,
     /// Exchanges that the observer counted beyond those of nginx.
-    excess: f64,
-    completeness: f64,
+    pub excess: f64,
+    /// Of what passed, how much it says that it saw.
+    pub completeness: f64,
+    /// Connections that it says it could not read.
+    pub opaque: f64,
     detail: Vec<(String, f64)>,
 }
 
@@ -52,31 +58,15 @@ pub fn measure(options: &Options) -> Result<Table, Failure> {
     let lab = Lab::new()?;
     let _nginx = lab.nginx(1, 1024, &[PORT])?;
     load(&lab, 1)?;
-    let mut ratios = Vec::new();
-    let mut runs = Vec::new();
-    for pair in 0..options.pairs {
-        // Every other pair the other way round, so that a drift of the machine favours neither.
-        let (without, with) = if pair % 2 == 0 {
-            let without = load(&lab, options.seconds)?;
-            (without, observed(&lab, options.seconds)?)
-        } else {
-            let with = observed(&lab, options.seconds)?;
-            (load(&lab, options.seconds)?, with)
-        };
-        ratios.push(with.rate / without);
-        eprintln!(
-            "throughput: pair {}: {without:.0} requests/s without, {:.0} with, ratio {:.3}",
-            pair + 1,
-            with.rate,
-            with.rate / without
-        );
-        runs.push(with);
-    }
-    let before = fs::read_to_string(STATISTICS).map_err(failed(STATISTICS))?;
-    fs::write(STATISTICS, "1").map_err(failed(STATISTICS))?;
-    let counted = observed(&lab, options.seconds);
-    fs::write(STATISTICS, before).map_err(failed(STATISTICS))?;
-    let counted = counted?;
+    let (ratio, mut runs) = turns::compare(
+        "throughput",
+        "requests/s",
+        options.pairs,
+        || load(&lab, options.seconds),
+        || observed(&lab, || load(&lab, options.seconds)),
+        |run| run.rate,
+    )?;
+    let counted = turns::with_statistics(|| observed(&lab, || load(&lab, options.seconds)))?;
 
     let daemon = |run: &Observed| run.daemon / run.exchanges;
     let daemon = median(&runs.iter().map(daemon).collect::<Vec<_>>());
@@ -85,7 +75,7 @@ pub fn measure(options: &Options) -> Result<Table, Failure> {
     let mut table = Table::default();
     table.add(
         "throughput: with the observer / without",
-        median(&ratios),
+        ratio,
         "",
         Floor::AtLeast(0.95),
     );
@@ -152,11 +142,15 @@ fn load(lab: &Lab, seconds: u32) -> Result<f64, Failure> {
         .ok_or_else(|| Failure::new("wrk", text))
 }
 
-fn observed(lab: &Lab, seconds: u32) -> Result<Observed, Failure> {
+/// A run with the observer, of a load that says its rate.
+pub fn observed(
+    lab: &Lab,
+    load: impl FnOnce() -> Result<f64, Failure>,
+) -> Result<Observed, Failure> {
     let observer: Process = lab.observe()?;
     let (answered, cpu) = (lab.answered()?, observer.cpu_time()?);
     let before = lab.metrics()?;
-    let rate = load(lab, seconds)?;
+    let rate = load()?;
     let metrics = lab.settled_metrics()?;
     let daemon = (observer.cpu_time()? - cpu) as f64;
     // The second question about its count is in nginx's count too.
@@ -181,6 +175,7 @@ fn observed(lab: &Lab, seconds: u32) -> Result<Observed, Failure> {
         lost: metrics.sum("observer_capture_lost_events_total"),
         excess: exchanges - answered,
         completeness: metrics.sum("observer_capture_completeness_ratio"),
+        opaque: metrics.sum("observer_opaque_connections_total"),
         detail,
     })
 }

@@ -68,7 +68,7 @@ fn restarted(before: &Pipeline, events: &[Vec<u8>], out: &mut impl FnMut(Call)) 
         if let Some(resume) = state.resume {
             resumes.insert((state.key().to_bytes(), state.birth()), resume);
         }
-        assert!(after.restore(state), "there is room for what there was");
+        assert!(after.restore(state, 0), "there is room for what there was");
     }
     for (at, event) in (0_u64..).zip(events) {
         let (header, _) = EventHeader::decode(event).expect("an event");

@@ -28,6 +28,8 @@ pub struct Conversation {
     pub hint: Option<Hint>,
     /// How often the hint was asked for.
     pub asked: u32,
+    /// Whether TLS is delivered whole.
+    pub tls: bool,
     /// Which end has the lower address.
     pub low: End,
     next: [u32; 2],
@@ -48,6 +50,7 @@ impl Conversation {
             flow: None,
             hint: None,
             asked: 0,
+            tls: false,
             low: Client,
             next: [client, server],
             clock: 0,
@@ -138,7 +141,13 @@ impl Conversation {
             *asked += 1;
             hint
         };
-        let decision = observe(known, segment, lead(start, segment), interface, ask);
+        let decision = observe(
+            known,
+            segment,
+            lead(start, segment),
+            (interface, self.tls),
+            ask,
+        );
         match decision {
             Decision::Deliver(_) => delivered(known, segment, true),
             Decision::Forget => self.flow = None,

@@ -186,6 +186,35 @@ fn what_a_tls_server_says_first_is_delivered_once() {
 }
 
 #[test]
+fn where_tls_is_read_all_of_it_is_delivered() {
+    for low in [Client, Server] {
+        let mut talk = Conversation::joined(1000, 9000);
+        (talk.low, talk.tls) = (low, true);
+        talk.handshake();
+        let whole = |decision: Decision, length: u32| {
+            let said = delivery(decision);
+            assert_eq!((said.kind, said.skip, said.copy), (Kind::Record, 0, length));
+        };
+        whole(talk.send(Client, TLS), TLS.len() as u32);
+        whole(talk.send_long(Server, TLS, 60_000), 60_000);
+        // What looks like a start is chance, and begins no budget anew.
+        whole(talk.send(Client, GET), GET.len() as u32);
+        assert_eq!(talk.known().low.start.max(talk.known().high.start), ORIGIN);
+        for _ in 0..BUDGET / 60_000 - 1 {
+            whole(talk.send_long(Server, OTHER, 60_000), 60_000);
+        }
+        talk.send_long(Server, OTHER, 60_000);
+        whole(talk.send_long(Server, OTHER, 60_000), GLIMPSE);
+        let end = delivery(talk.send_with(Client, b"", 0, tcp::FIN));
+        assert_eq!((end.kind, end.copy), (Kind::Record, 0));
+    }
+    let mut joined = Conversation::joined(1, 2);
+    joined.tls = true;
+    assert_eq!(delivery(joined.send(Client, TLS)).kind, Kind::Tls);
+    assert_eq!(joined.send(Server, TLS), Decision::Pass);
+}
+
+#[test]
 fn tls_that_begins_later_is_not_looked_into() {
     let mut talk = Conversation::opened(1, 2);
     talk.send(Server, OTHER);
@@ -242,7 +271,7 @@ fn the_accepting_end_is_known_from_the_handshake() {
             &mut known,
             &segment,
             Some(Sign::Request),
-            INTERFACE,
+            (INTERFACE, false),
             || None,
         ));
         let mut header = EventHeader::default();

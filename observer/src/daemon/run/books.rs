@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use observer_ebpf::abi::{EventHeader, FlowKey};
 
 use crate::export::records::RecordSink;
+use crate::kernel::monotonic_now;
 use crate::kernel::ring::Ring;
 use crate::pipeline::Pipeline;
 use crate::store::{Journal, Mark, Position, Status, StoreError, Writer};
@@ -135,7 +136,7 @@ impl Books {
                     .flows
                     .insert((flow.key(), flow.birth()), resume);
             }
-            pipeline.restore(flow);
+            pipeline.restore(flow, monotonic_now());
         }
         self.mark.counters = journal.mark.counters;
     }

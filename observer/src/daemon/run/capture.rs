@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aya_log::EbpfLogger;
-use observer_ebpf::abi::{Counter, shed};
+use observer_ebpf::abi::{Counter, Secret, SecretKind, SecretName, shed};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::super::failure::Failure;
@@ -18,8 +18,10 @@ use super::load::Load;
 use super::watch::Watch;
 use crate::export::State;
 use crate::export::records::RecordSink;
+use crate::kernel::keys::Target;
 use crate::kernel::{self, Kernel, KernelError, counters, monotonic_now};
 use crate::pipeline::Pipeline;
+use crate::tls::secrets::{self as tls, Derived, Label, Material};
 use crate::usage::Call;
 
 /// Events taken from one ring before the others have their turn.
@@ -79,6 +81,12 @@ impl Capture {
                 "requests between processes of this host are counted as from clients: {error}"
             );
         }
+        if kernel.delivers_tls() {
+            match kernel.watch_keys() {
+                Ok(()) => kernel.key_targets().iter().for_each(say),
+                Err(error) => tracing::warn!("TLS is opaque: {error}"),
+            }
+        }
         let flows = kernel
             .take_flows()
             .map_err(|error| Failure::support("starting to observe", error))?;
@@ -133,6 +141,7 @@ impl Capture {
         let mut pause = BUSY;
         let mut next_round = now() + ROUND;
         loop {
+            self.kernel.follow_keys().iter().for_each(say);
             let events = self.drain()?;
             let records = self.records.as_ref();
             if self.books.is_due(self.kernel.rings(), records) {
@@ -185,8 +194,16 @@ impl Capture {
     /// Makes what was read safe; with `seal`, hands it to the ledger. Returns the number of the last batch handed over.
     fn commit(&mut self, seal: bool) -> u64 {
         let (rings, records) = (self.kernel.rings(), self.records.as_mut());
-        self.books
-            .commit(rings, &self.pipeline, records, seal, utc_now())
+        let batch = self
+            .books
+            .commit(rings, &self.pipeline, records, seal, utc_now());
+        // Before it, a restart would have to read these connections to their end again.
+        if let Some(secrets) = self.kernel.secrets() {
+            self.pipeline
+                .take_ended()
+                .for_each(|name| secrets.end(name));
+        }
+        batch
     }
 
     /// Takes what is in the rings. Returns the number of events.
@@ -213,9 +230,19 @@ impl Capture {
                 records.write(&call);
             }
         };
+        // The secrets of every connection whose end stands before these places were taken before them.
+        let ends: Vec<u64> = kernel.rings().iter().map(|ring| ring.end()).collect();
+        if let Some(secrets) = kernel.secrets() {
+            let now = monotonic_now();
+            secrets.drain(|name, secret| {
+                if let Some(material) = material(name, &secret) {
+                    pipeline.learn(material, now, host, &mut out);
+                }
+            });
+        }
         let mut events = 0;
-        for (index, ring) in kernel.rings().iter_mut().enumerate() {
-            events += ring.drain(BATCH, |at, event| {
+        for ((index, ring), end) in kernel.rings().iter_mut().enumerate().zip(ends) {
+            events += ring.drain(BATCH, end, |at, event| {
                 if resuming.counts(index, at, event) {
                     pipeline.event(event, at, host, &mut out);
                 }
@@ -386,6 +413,52 @@ impl Capture {
                 Err(TryRecvError::Empty) => return true,
             }
         }
+    }
+}
+
+/// What the kernel side took, in the core's words.
+fn material(name: SecretName, secret: &Secret) -> Option<Material> {
+    let bytes = secret.secret.get(..secret.length as usize)?;
+    let bytes = tls::Secret::new(bytes)?;
+    let context = |length| secret.context.get(..length);
+    let logged = |label| Material::Logged {
+        random: name.name,
+        label,
+        secret: bytes.clone(),
+    };
+    let derived = match name.kind()? {
+        SecretKind::LoggedMaster => return Some(logged(Label::Master)),
+        SecretKind::ClientHandshake => return Some(logged(Label::ClientHandshake)),
+        SecretKind::ServerHandshake => return Some(logged(Label::ServerHandshake)),
+        SecretKind::ClientTraffic => return Some(logged(Label::ClientTraffic)),
+        SecretKind::ServerTraffic => return Some(logged(Label::ServerTraffic)),
+        SecretKind::Handshake => Derived::Handshake13 {
+            secret: bytes,
+            transcript: context(secret.length as usize)?.to_vec(),
+        },
+        SecretKind::Early => Derived::Early13 {
+            secret: bytes,
+            transcript: context(secret.length as usize)?.to_vec(),
+        },
+        SecretKind::Master => Derived::Master12 {
+            master: bytes,
+            server_random: *context(32)?.first_chunk()?,
+            client_random: name.name,
+        },
+    };
+    Some(Material::Derived(derived))
+}
+
+/// Says that keys are taken from a file, or why not.
+fn say(target: &Target) {
+    let path = target.path.display();
+    match &target.probe {
+        Ok(_) => tracing::info!(
+            "{path} ({}, found in {}): TLS is read",
+            target.version,
+            target.name
+        ),
+        Err(why) => tracing::warn!("{path}: TLS is opaque: {why}"),
     }
 }
 

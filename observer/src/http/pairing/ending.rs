@@ -30,8 +30,13 @@ impl<R> Pairing<R> {
         self.end_request(u64::MAX, sink);
     }
 
-    /// Response bytes up to the offset `until` were lost.
-    pub fn lose_responses<S: Sink<Request = R>>(&mut self, until: u64, sink: &mut S) {
+    /// Response bytes up to the offset `until` were lost. `measured`: so many they were; else there may have been none at all.
+    pub fn lose_responses<S: Sink<Request = R>>(
+        &mut self,
+        until: u64,
+        measured: bool,
+        sink: &mut S,
+    ) {
         self.proof = 0;
         if let Some(mut orphan) = self.orphan.take() {
             orphan.doubt(Uncertain::Gap);
@@ -43,6 +48,7 @@ impl<R> Pairing<R> {
             self.queue.front(),
             self.queue.back(),
         ) {
+            _ if !measured => Tail::Unknown { answered: None },
             // Nothing else to lose: what is gone belongs to the same response.
             (one @ Tail::OneLost { .. }, 0, ..) => one,
             // An interim response may be all that was lost of a request that waits for one.

@@ -54,6 +54,34 @@ fn a_lost_response_costs_one_exchange() {
 }
 
 #[test]
+fn a_loss_of_unknown_length_ends_even_a_body_and_has_to_be_proven_away() {
+    let mut talk = warm();
+    talk.client(get("/c"))
+        .server("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nbegin")
+        .lost_count(Side::Server, 1_000)
+        .server("content");
+    for target in ["/1", "/2", "/3", "/4", "/5"] {
+        talk.client(get(target)).server(OK);
+    }
+    assert_eq!(talk.lines().first().unwrap(), "GET /c 200 0/5 gap");
+    // Three in turns, as after lost requests: what was lost may have been no response at all.
+    assert_eq!(
+        talk.lines().get(7..).unwrap(),
+        ["GET /4 200 0/2", "GET /5 200 0/2"]
+    );
+
+    let mut tunnel = warm();
+    tunnel
+        .client("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n")
+        .server("HTTP/1.1 200 OK\r\n\r\n")
+        .lost_count(Side::Client, 10)
+        .server("more")
+        .fin(Side::Server)
+        .fin(Side::Client);
+    tunnel.shows(&["CONNECT a:1 200 0/4 gap"]);
+}
+
+#[test]
 fn a_lost_response_that_shows_only_with_the_next_costs_one_exchange() {
     let mut talk = warm();
     talk.client(get("/c"));

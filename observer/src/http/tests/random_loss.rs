@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 /// When the client sends its next request.
 #[derive(Clone, Copy, Debug)]
-enum Client {
+pub(crate) enum Client {
     /// After the whole response.
     InTurns,
     /// So many at once, and the next ones after all their responses.
@@ -17,9 +17,9 @@ enum Client {
 }
 
 #[derive(Clone, Debug)]
-struct Message {
-    bytes: Vec<u8>,
-    content: u64,
+pub(crate) struct Message {
+    pub bytes: Vec<u8>,
+    pub content: u64,
 }
 
 /// A segment as it passes the observer.
@@ -32,10 +32,10 @@ struct Segment {
 }
 
 /// A generator that needs no more state than its seed (xorshift64).
-struct Dice(u64);
+pub(crate) struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -44,7 +44,7 @@ impl Dice {
 }
 
 /// Request and response `index`: each names it, in the target and in the status.
-fn exchange(index: usize, dice: &mut Dice) -> (Message, Message) {
+pub(crate) fn exchange(index: usize, dice: &mut Dice) -> (Message, Message) {
     let pad = "x".repeat(dice.roll(10));
     let body = "HTTP/1.1 200 OK\r\n\r\n".repeat(dice.roll(8));
     let (request, sent) = match dice.roll(5) {
@@ -356,7 +356,7 @@ fn run(seed: u64, client: Client, view: View) -> Result<(usize, usize), String> 
     }
 }
 
-fn client() -> impl Strategy<Value = Client> {
+pub(crate) fn client() -> impl Strategy<Value = Client> {
     prop_oneof![
         Just(Client::InTurns),
         (2usize..6).prop_map(Client::Batches),
