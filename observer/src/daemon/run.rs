@@ -10,6 +10,7 @@ mod load;
 pub mod looking;
 mod opening;
 mod reload;
+mod secrets;
 mod signals;
 mod watch;
 

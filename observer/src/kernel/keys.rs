@@ -69,7 +69,7 @@ enum Link {
 /// The probes, and what tells of files to put further ones in.
 pub struct Probes {
     watch: Watch,
-    /// Programs that derive no keys, with their inodes' generations.
+    /// Files that derive no keys, or are no programs, with their inodes' generations.
     known: HashSet<(FileId, u64)>,
     targets: Vec<Target>,
 }
@@ -135,10 +135,21 @@ impl Probes {
         let id = (mapping.device, mapping.inode);
         let known = (id, mapping.generation);
         let is_library = is_library(&mapping.path);
-        if self.targets.iter().any(|target| target.file == id)
-            || !is_library && (self.known.contains(&known) || !is_program(mapping))
-        {
+        if self.targets.iter().any(|target| target.file == id) {
             return 0;
+        }
+        if !is_library {
+            if self.known.contains(&known) {
+                return 0;
+            }
+            match is_program(mapping) {
+                Some(true) => {}
+                Some(false) => {
+                    self.remember(known);
+                    return 0;
+                }
+                None => return 0,
+            }
         }
         // The process may be gone; the next one that maps the file tells of it again.
         let Ok(file) = open(mapping) else { return 0 };
@@ -151,12 +162,17 @@ impl Probes {
             }
         }
         if self.targets.len() == before && !is_library {
-            if self.known.len() >= KNOWN {
-                self.known.clear();
-            }
-            self.known.insert(known);
+            self.remember(known);
         }
         self.targets.len() - before
+    }
+
+    /// This file is not looked at again.
+    fn remember(&mut self, file: (FileId, u64)) {
+        if self.known.len() >= KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(file);
     }
 
     /// Lets go of files that were removed, and that no process maps any more.
@@ -248,7 +264,10 @@ const OTHERS: [(&str, &str); 8] = [
 pub fn survey() -> Vec<Survey> {
     let mut files: BTreeMap<FileId, (Mapping, BTreeSet<String>)> = BTreeMap::new();
     mappings::each(|mapping| {
-        if other(&mapping.path).is_some() || is_library(&mapping.path) || is_program(&mapping) {
+        if other(&mapping.path).is_some()
+            || is_library(&mapping.path)
+            || is_program(&mapping) == Some(true)
+        {
             let name = name_of(mapping.process);
             let id = (mapping.device, mapping.inode);
             let (_, names) = files
@@ -290,10 +309,10 @@ fn is_library(path: &Path) -> bool {
     name.is_some_and(|name| name.starts_with("libcrypto"))
 }
 
-/// Whether a file is its process's program, which may carry OpenSSL or Go's TLS itself.
-fn is_program(mapping: &Mapping) -> bool {
-    fs::read_link(format!("/proc/{}/exe", mapping.process))
-        .is_ok_and(|program| program == mapping.path)
+/// Whether a file is its process's program, which may carry OpenSSL or Go's TLS itself; `None` when the process is gone.
+fn is_program(mapping: &Mapping) -> Option<bool> {
+    let program = fs::read_link(format!("/proc/{}/exe", mapping.process)).ok()?;
+    Some(program == mapping.path)
 }
 
 /// The name of a process.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aya::maps::{Array, HashMap, MapData, RingBuf};
 use observer_ebpf::abi::{Secret, SecretKind, SecretName};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::keys::name_of;
 
@@ -41,7 +42,7 @@ impl Secrets {
     }
 
     /// Hands out those that came since the last call; all that there are the first time, and when the ring had no room.
-    pub fn drain(&mut self, mut each: impl FnMut(SecretName, Secret)) {
+    pub fn drain(&mut self, mut each: impl FnMut(SecretName, &Secret)) {
         let mut names: Vec<[u8; SecretName::SIZE]> = Vec::new();
         let missed = self.missed.get(&0, 0).unwrap_or(0);
         if self.seen.replace(missed) != Some(missed) {
@@ -51,9 +52,9 @@ impl Secrets {
             names.extend(entry.first_chunk());
         }
         for bytes in names {
-            let secret = self.table.get(&bytes, 0).ok();
-            let secret = secret.as_ref().and_then(Secret::from_bytes);
-            let (Some(name), Some(secret)) = (SecretName::from_bytes(&bytes), secret) else {
+            let entry = self.table.get(&bytes, 0).ok().map(Zeroizing::new);
+            let secret = entry.as_ref().and_then(|entry| Secret::from_bytes(entry));
+            let (Some(name), Some(mut secret)) = (SecretName::from_bytes(&bytes), secret) else {
                 continue;
             };
             if self.is_left_alone(secret.process) {
@@ -64,7 +65,8 @@ impl Secrets {
                 self.handed.clear();
             }
             *self.handed.entry(name.name).or_default() |= bit(name.kind);
-            each(name, secret);
+            each(name, &secret);
+            secret.secret.zeroize();
         }
     }
 

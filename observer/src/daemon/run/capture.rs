@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aya_log::EbpfLogger;
-use observer_ebpf::abi::{Counter, Secret, SecretKind, SecretName, shed};
+use observer_ebpf::abi::{Counter, shed};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::super::failure::Failure;
@@ -15,13 +15,12 @@ use super::super::statistics;
 use super::Order;
 use super::books::Books;
 use super::load::Load;
+use super::secrets::{material, say};
 use super::watch::Watch;
 use crate::export::State;
 use crate::export::records::RecordSink;
-use crate::kernel::keys::Target;
 use crate::kernel::{self, Kernel, KernelError, counters, monotonic_now};
 use crate::pipeline::Pipeline;
-use crate::tls::secrets::{self as tls, Derived, Label, Material};
 use crate::usage::Call;
 
 /// Events taken from one ring before the others have their turn.
@@ -235,7 +234,7 @@ impl Capture {
         if let Some(secrets) = kernel.secrets() {
             let now = monotonic_now();
             secrets.drain(|name, secret| {
-                if let Some(material) = material(name, &secret) {
+                if let Some(material) = material(name, secret) {
                     pipeline.learn(material, now, host, &mut out);
                 }
             });
@@ -413,52 +412,6 @@ impl Capture {
                 Err(TryRecvError::Empty) => return true,
             }
         }
-    }
-}
-
-/// What the kernel side took, in the core's words.
-fn material(name: SecretName, secret: &Secret) -> Option<Material> {
-    let bytes = secret.secret.get(..secret.length as usize)?;
-    let bytes = tls::Secret::new(bytes)?;
-    let context = |length| secret.context.get(..length);
-    let logged = |label| Material::Logged {
-        random: name.name,
-        label,
-        secret: bytes.clone(),
-    };
-    let derived = match name.kind()? {
-        SecretKind::LoggedMaster => return Some(logged(Label::Master)),
-        SecretKind::ClientHandshake => return Some(logged(Label::ClientHandshake)),
-        SecretKind::ServerHandshake => return Some(logged(Label::ServerHandshake)),
-        SecretKind::ClientTraffic => return Some(logged(Label::ClientTraffic)),
-        SecretKind::ServerTraffic => return Some(logged(Label::ServerTraffic)),
-        SecretKind::Handshake => Derived::Handshake13 {
-            secret: bytes,
-            transcript: context(secret.length as usize)?.to_vec(),
-        },
-        SecretKind::Early => Derived::Early13 {
-            secret: bytes,
-            transcript: context(secret.length as usize)?.to_vec(),
-        },
-        SecretKind::Master => Derived::Master12 {
-            master: bytes,
-            server_random: *context(32)?.first_chunk()?,
-            client_random: name.name,
-        },
-    };
-    Some(Material::Derived(derived))
-}
-
-/// Says that keys are taken from a file, or why not.
-fn say(target: &Target) {
-    let path = target.path.display();
-    match &target.probe {
-        Ok(_) => tracing::info!(
-            "{path} ({}, found in {}): TLS is read",
-            target.version,
-            target.name
-        ),
-        Err(why) => tracing::warn!("{path}: TLS is opaque: {why}"),
     }
 }
 
