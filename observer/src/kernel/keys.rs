@@ -312,7 +312,11 @@ fn is_library(path: &Path) -> bool {
 /// Whether a file is its process's program, which may carry OpenSSL or Go's TLS itself; `None` when the process is gone.
 fn is_program(mapping: &Mapping) -> Option<bool> {
     let program = fs::read_link(format!("/proc/{}/exe", mapping.process)).ok()?;
-    Some(program == mapping.path)
+    let program = program.to_string_lossy();
+    // Of a file that was removed since, proc(5) says so behind its path.
+    let program = program.strip_suffix(" (deleted)").unwrap_or(&program);
+    let mapped = mapping.path.to_string_lossy();
+    Some(program == mapped.strip_suffix(" (deleted)").unwrap_or(&mapped))
 }
 
 /// The name of a process.
