@@ -1,5 +1,5 @@
 //! Probes in what derives the keys of TLS connections: one in each libcrypto that some process maps, and in each program that
-//! carries OpenSSL itself.
+//! carries OpenSSL, or Go's TLS, itself.
 //!
 //! A probe belongs to a file, whoever maps it, so that only files have to be looked for, not processes. What it takes stands in
 //! a map in the kernel until the connection is over.
@@ -41,9 +41,7 @@ pub struct Target {
     pub function: Function,
     /// Its path, in the view of the process that it was found with.
     pub path: PathBuf,
-    /// That process.
-    pub process: u32,
-    /// The process's name.
+    /// That process's name.
     pub name: String,
     /// What the library says that it is.
     pub version: String,
@@ -224,7 +222,6 @@ impl Probes {
             file: id,
             function: site.function,
             path: mapping.path.clone(),
-            process: mapping.process,
             name: name_of(mapping.process),
             version: site.version,
             cheap: site.cheap,

@@ -43,9 +43,14 @@ pub fn say(target: &Target) {
     let path = target.path.display();
     match &target.probe {
         Ok(_) => tracing::info!(
-            "{path} ({}, found in {}): TLS is read",
+            "{path} ({}, found in {}): TLS is read{}",
             target.version,
-            target.name
+            target.name,
+            if target.cheap {
+                ""
+            } else {
+                ", at the price of single steps in each handshake"
+            }
         ),
         Err(why) => tracing::warn!("{path}: TLS is opaque: {why}"),
     }
