@@ -38,13 +38,24 @@ fn a_server_that_is_restarted_or_upgraded_is_read_again() {
     let daemon = setup.start(&link.server);
     let libraries = tempfile::tempdir().expect("making a folder");
     upgrade(libraries.path());
+    let place = libraries.path().display().to_string();
+    let probed = || {
+        let log = daemon.log();
+        log.lines().filter(|line| line.contains(&place)).count()
+    };
     let mut asked = 0;
+    let mut versions = 1;
     for upgrades in [false, false, true, true] {
         if upgrades {
             // In place, under a server that has the old one open.
             upgrade(libraries.path());
+            versions += 1;
         }
         let mut server = Server::start_with(&link.server, Kind::Nginx, Some(libraries.path()));
+        // A new library takes some milliseconds, on a busy machine a tenth of a second; a known one nothing.
+        wait_for("a probe", Duration::from_secs(5), || {
+            (probed() == versions).then_some(())
+        });
         for _ in 0..5 {
             ask_once(&link);
             asked += 1;
