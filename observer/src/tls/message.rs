@@ -1,5 +1,6 @@
 //! Handshake messages, read as far as keys depend on them (RFC 8446 section 4, RFC 5246 section 7.4).
 
+use serde::{Deserialize, Serialize};
 use tls_parser::{parse_tls_handshake_client_hello, parse_tls_handshake_server_hello};
 
 use super::{Unreadable, Version};
@@ -152,7 +153,7 @@ pub(super) fn take(messages: &mut Vec<u8>) -> Result<Option<(u8, Vec<u8>)>, Unre
 }
 
 /// Messages of which only the kind matters, over any number of records.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Kinds {
     head: [u8; 4],
     have: usize,

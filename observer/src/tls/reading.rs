@@ -112,6 +112,7 @@ impl Half {
             sequence: self.keys.sequence,
             updates: self.updates,
             stays: self.stage == Stage::Application,
+            kinds: self.kinds,
         }
     }
 
@@ -241,6 +242,8 @@ impl Reading {
                 half.change(suite)?;
             }
             half.keys.sequence = point.sequence;
+            half.kinds = point.kinds;
+            half.proved = point.sequence > 0 || point.updates > 0;
         }
         Some(Self {
             suite,
@@ -399,7 +402,7 @@ impl Reading {
                 kind: HANDSHAKE, ..
             } if is_new => {
                 let mut changes = false;
-                let mut kinds = std::mem::take(&mut half.kinds);
+                let mut kinds = half.kinds;
                 kinds.read(content, |kind| changes |= half.ended(kind));
                 half.kinds = kinds;
                 if changes {

@@ -9,6 +9,7 @@ use observer_ebpf::track::ORIGIN;
 use serde::{Deserialize, Serialize};
 
 use super::framing::Assembly;
+use super::message::Kinds;
 use super::search::Search;
 use super::{Plain, Side};
 use crate::flow::Seen;
@@ -50,6 +51,8 @@ pub(super) struct Point {
     pub updates: u32,
     /// Its keys are those of the application: they follow from what is kept.
     pub stays: bool,
+    /// How far handshake messages were read that go over several records.
+    pub kinds: Kinds,
 }
 
 /// Where a record ends, in both kinds of offsets.
