@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cli::{self, DiscoverFormat, Format};
-use super::config::{Config, Period, random};
+use super::config::{Config, Period};
 use super::failure::Failure;
 use super::playback::{TICK, Viewer, play};
 use super::progress::Progress;
 use super::report::{Cell, Report};
+use super::rules::passing_fingerprinter;
 use super::run::looking::{Found, LONGEST};
 use super::{reading, rules};
+use crate::identity::Discovery;
 use crate::identity::discovery::Ranked;
 use crate::identity::shown::Shown;
-use crate::identity::{Discovery, Fingerprinter, Pepper};
 use crate::usage::Call;
 
 /// What the captures were.
@@ -71,9 +72,7 @@ pub fn discover(arguments: &cli::Discover) -> Result<(), Failure> {
 }
 
 fn of_captures(arguments: &cli::Discover, config: &Config) -> Result<Found, Failure> {
-    let mut bytes = random().map_err(|error| Failure::input("random bytes", error))?;
-    // Of this run alone: no hash of it says anything about a key afterwards.
-    let hasher = Fingerprinter::new(&Pepper::new(&mut bytes));
+    let hasher = passing_fingerprinter().map_err(|error| Failure::input("random bytes", error))?;
     let mut pipeline = rules::pipeline(config, hasher.clone(), Vec::new(), false)?;
     pipeline.discover(Box::new(Discovery::new(hasher)));
     let mut seen = Seen::default();

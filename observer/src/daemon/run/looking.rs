@@ -9,10 +9,10 @@ use tokio::sync::oneshot;
 
 use super::Order;
 use super::capture::utc_now;
-use crate::daemon::config::random;
+use crate::daemon::rules::passing_fingerprinter;
 use crate::export::State;
+use crate::identity::Discovery;
 use crate::identity::discovery::Ranked;
-use crate::identity::{Discovery, Fingerprinter, Pepper};
 
 /// The longest that it looks, seconds: while it does, an exchange costs some microseconds more.
 pub const LONGEST: u64 = 3600;
@@ -63,9 +63,8 @@ pub async fn look(
     (seconds, top): (u64, usize),
 ) -> Result<String, String> {
     let stopping = || "the daemon is stopping".to_owned();
-    let mut bytes = random().map_err(|error| error.to_string())?;
-    // Of this time alone: no hash of it says anything about a key afterwards.
-    let discovery = Discovery::new(Fingerprinter::new(&Pepper::new(&mut bytes)));
+    let hasher = passing_fingerprinter().map_err(|error| error.to_string())?;
+    let discovery = Discovery::new(hasher);
     let (sender, receiver) = oneshot::channel();
     orders
         .send(Order::Discover(Box::new(discovery), sender))
