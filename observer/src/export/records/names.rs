@@ -100,11 +100,22 @@ impl fmt::Display for Name {
     }
 }
 
-/// The files of a folder, by name. What is not one of ours is left out.
+/// The files of a folder, by name. What is not one of ours is left out. While a file is being compressed it may stand there
+/// in two forms.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn list(folder: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = look(folder)?;
+    // A file that changes its form while the folder is read may be passed over in both (readdir(3)). It changes once: what
+    // the first look missed the second one sees.
+    entries.extend(look(folder)?);
+    entries.sort_by(Entry::in_order);
+    entries.dedup_by_key(|entry| (entry.name, entry.form));
+    Ok(entries)
+}
+
+fn look(folder: &Path) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -124,7 +135,6 @@ pub fn list(folder: &Path) -> io::Result<Vec<Entry>> {
             });
         }
     }
-    entries.sort_by(Entry::in_order);
     Ok(entries)
 }
 

@@ -105,6 +105,34 @@ fn names_are_in_order_of_time_and_read_back() {
 }
 
 #[test]
+fn a_file_is_listed_whatever_form_it_is_taking() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let names: Vec<Name> = (0..2_000).map(|part| Name { hour: 1, part }).collect();
+    let path = |name: Name, form| name.path(folder.path(), form);
+    for name in &names {
+        fs::write(path(*name, Form::Plain), "").expect("written");
+    }
+    thread::scope(|scope| {
+        let keeper = scope.spawn(|| {
+            for name in &names {
+                fs::write(path(*name, Form::Unfinished), "").expect("written");
+                fs::rename(path(*name, Form::Unfinished), path(*name, Form::Compressed))
+                    .expect("renamed");
+                fs::remove_file(path(*name, Form::Plain)).expect("removed");
+            }
+        });
+        while !keeper.is_finished() {
+            let listed: Vec<Name> = files(folder.path())
+                .expect("listed")
+                .iter()
+                .map(|entry| entry.name)
+                .collect();
+            assert_eq!(listed, names);
+        }
+    });
+}
+
+#[test]
 fn an_exchange_stands_in_the_file_of_the_hour_in_which_it_ended() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = settings(folder.path());
