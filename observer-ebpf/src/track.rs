@@ -26,7 +26,7 @@ pub const GLIMPSE: u32 = 64;
 pub const PATIENCE: u8 = 16;
 /// Bytes copied of a segment while nothing is known of its connection.
 pub const UNSURE: u32 = 2048;
-/// Bytes of a TLS server's first flight that are delivered: its hello, and before it perhaps a request to try again.
+/// Bytes of a TLS end's first flight that are delivered: its hello, and before a server's perhaps a request to try again.
 pub const HELLO: u64 = 2048;
 
 /// What is known of one direction of a connection.
@@ -122,7 +122,7 @@ pub mod flow {
     pub const DELIVERED: u32 = 32;
     /// Both ends have finished, or one has reset it.
     pub const OVER: u32 = 64;
-    /// It speaks TLS from its first byte on, and its handshake was seen: its server's hello is worth delivering.
+    /// It speaks TLS from its first byte on, and its handshake was seen: the hellos of both ends are worth delivering.
     pub const TLS: u32 = 128;
     /// With `TLS`: all of it is delivered.
     pub const WHOLE: u32 = 256;
@@ -314,6 +314,7 @@ pub fn observe(
     } else {
         None
     };
+    let answered = other.state & half::STARTED != 0;
     let over = known.state & flow::OVER != 0;
     let last = reset || (finished && other.state & half::FINISHED != 0);
     if last {
@@ -332,6 +333,7 @@ pub fn observe(
         known.state |= flow::TLS | if tls { flow::WHOLE } else { 0 };
     }
     let kind = recognise(&mut known.state, &mut known.signless, segment, sign);
+    let hello = known.state & flow::TLS != 0;
     let deliver = |kind, skip, copy, wake| {
         Decision::Deliver(Delivery {
             kind,
@@ -345,21 +347,18 @@ pub fn observe(
     };
     match kind {
         None if last => return Decision::Forget,
-        // Said again, the first byte would begin a second handshake.
-        None if known.state & flow::TLS != 0 && accepted && (first || offset != ORIGIN) => {
-            let room = (ORIGIN + HELLO).wrapping_sub(offset);
-            if segment.length == 0 || room > HELLO || room == 0 {
-                return Decision::Pass;
-            }
-            let copy = if u64::from(segment.length) < room {
-                segment.length
-            } else {
-                room as u32
+        // Said again, the first byte would begin a second handshake. Once the server has answered, the client's hello is over.
+        None if hello && (first || offset != ORIGIN) && (accepted || !answered) => {
+            return match within_hello(offset, segment.length) {
+                0 => Decision::Pass,
+                copy => deliver(Kind::Handshake, 0, copy, false),
             };
-            return deliver(Kind::Handshake, 0, copy, false);
         }
         None => return Decision::Pass,
         Some(Kind::Segment | Kind::Record) => {}
+        Some(Kind::Tls) if hello => {
+            return deliver(Kind::Tls, 0, within_hello(offset, segment.length), false);
+        }
         Some(kind) => return deliver(kind, 0, 0, false),
     }
     let whole = known.state & flow::WHOLE != 0;
@@ -417,6 +416,19 @@ pub fn observe(
     };
     let past = |offset: u64| offset.saturating_sub(half.start) / WAKE;
     deliver(kind, skip, copy, past(end) > past(offset))
+}
+
+/// How many bytes of a segment belong to what is delivered of a first flight.
+#[inline(always)]
+fn within_hello(offset: u64, length: u32) -> u32 {
+    let room = (ORIGIN + HELLO).wrapping_sub(offset);
+    if room > HELLO {
+        0
+    } else if u64::from(length) < room {
+        length
+    } else {
+        room as u32
+    }
 }
 
 /// Leaves out of a delivery what overload does not allow: payload that begins no message but for a [`GLIMPSE`], and of a

@@ -10,6 +10,7 @@ mod driver;
 pub mod keys;
 pub mod links;
 pub mod object;
+pub mod owners;
 pub mod pins;
 pub mod processes;
 pub mod ring;

@@ -22,13 +22,13 @@ use crate::flow::{Bounds, Flow, Table};
 use crate::http::Limits;
 use crate::identity::{Attributor, Discovery, Registry, TargetPrivacy};
 use crate::route::{Learned, Routes, Saved};
-use crate::segment::Segment;
+use crate::segment::{self, Segment};
 use crate::tls::secrets::{self, Material, Secrets};
 use crate::tls::{self, Handshake, Outcome};
-use crate::usage::Call;
+use crate::usage::{Agreements, Call};
 pub use checkpoint::FlowState;
 pub use connection::Connection;
-use connection::Reading;
+use connection::{Reading, Speaks};
 use edges::Edges;
 use names::Names;
 use sealed::{Shared, Waiting};
@@ -106,8 +106,8 @@ pub trait Host {
 pub struct Counts {
     /// Bytes of HTTP connections that were never seen, outside bodies of known length.
     pub missing_bytes: u64,
-    /// Connections that cannot be read, by the server's port and the reason.
-    pub opaque: BTreeMap<(u16, &'static str), u64>,
+    /// Connections that cannot be read, by the server's port, whether this host is the server, and the reason.
+    pub opaque: BTreeMap<(u16, bool, &'static str), u64>,
     /// What a bound refused, by stage and reason.
     pub dropped: BTreeMap<(&'static str, &'static str), u64>,
     /// Events that were no events.
@@ -116,6 +116,8 @@ pub struct Counts {
     pub conflicts: u64,
     /// TLS handshakes, by the version that was agreed on (`none`) and by how they went.
     pub handshakes: BTreeMap<(&'static str, &'static str), u64>,
+    /// What handshakes with this host's servers agreed on.
+    pub agreements: Agreements,
     /// Segments with payload.
     pub segments: u64,
     /// Their payload bytes, copied or not.
@@ -358,9 +360,16 @@ impl Pipeline {
             // What comes after the hello is none.
             Some(Kind::Handshake) if header.offset != ORIGIN && !self.follows(header) => return,
             Some(Kind::Handshake) => {}
+            // What comes with it is a client's hello; the server's may have overtaken it.
+            Some(kind @ Kind::Tls) if !segment.payload.is_empty() => {
+                self.rules.count_opaque(header, reason(kind), host);
+                if !self.shakes_hands(header) {
+                    self.end(&header.flow, header.time, host, out);
+                }
+            }
             Some(kind) => {
                 self.end(&header.flow, header.time, host, out);
-                self.rules.count_opaque(header, reason(kind));
+                self.rules.count_opaque(header, reason(kind), host);
                 return;
             }
             None => return,
@@ -482,6 +491,14 @@ impl Pipeline {
     fn follows(&mut self, header: &EventHeader) -> bool {
         let known = self.flows.get(&header.flow);
         known.is_some_and(|flow| flow.birth == header.birth)
+    }
+
+    /// Whether a connection is in the table whose hellos are being read.
+    fn shakes_hands(&mut self, header: &EventHeader) -> bool {
+        let known = self.flows.get(&header.flow);
+        known.is_some_and(|flow| {
+            flow.birth == header.birth && matches!(flow.connection.speaks, Speaks::Tls(_))
+        })
     }
 
     /// Makes sure that the connection of a segment is in the table; false when it cannot be.
@@ -664,6 +681,7 @@ impl Rules {
         };
         let counted = (version, handshake.result());
         *self.counts.handshakes.entry(counted).or_default() += 1;
+        self.counts.agreements.observe(&handshake);
         if self.handshakes.len() >= HANDSHAKES {
             self.counts.drop("handshakes", "full");
             return;
@@ -671,30 +689,31 @@ impl Rules {
         self.handshakes.push(handshake);
     }
 
-    fn count_opaque(&mut self, header: &EventHeader, reason: &'static str) {
+    fn count_opaque(&mut self, header: &EventHeader, reason: &'static str, host: &impl Host) {
         let flow = &header.flow;
-        let port = if header.has(flags::LOW_ACCEPTED) {
-            flow.low().port
+        let (_, low) = segment::ends(flow, true);
+        let (_, high) = segment::ends(flow, false);
+        let server = if header.has(flags::LOW_ACCEPTED) {
+            low
         } else if header.has(flags::HIGH_ACCEPTED) {
-            flow.high().port
+            high
         } else {
             // Not seen from the start: servers listen on the lower port in nearly every case.
-            flow.low().port.min(flow.high().port)
+            std::cmp::min_by_key(low, high, SocketAddr::port)
         };
-        self.count_opaque_port(port, reason);
+        self.count_opaque_server(server, reason, host);
     }
 
-    fn count_opaque_port(&mut self, port: u16, reason: &'static str) {
+    fn count_opaque_server(&mut self, server: SocketAddr, reason: &'static str, host: &impl Host) {
         if reason.starts_with("tls") {
-            self.edges.opaque(port);
+            self.edges.opaque(server.port());
         }
-        let known = self.counts.opaque.contains_key(&(port, reason))
-            || self.counts.opaque.len() < OPAQUE_PORTS;
-        *self
-            .counts
-            .opaque
-            .entry((if known { port } else { 0 }, reason))
-            .or_default() += 1;
+        let own = host.is_own(server.ip());
+        let opaque = &mut self.counts.opaque;
+        let known =
+            opaque.contains_key(&(server.port(), own, reason)) || opaque.len() < OPAQUE_PORTS;
+        let port = if known { server.port() } else { 0 };
+        *opaque.entry((port, own, reason)).or_default() += 1;
     }
 }
 

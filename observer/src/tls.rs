@@ -4,11 +4,13 @@
 //! Bias: a handshake that was not read to its hello is [`Outcome::Unread`], never guessed from what came before it; a connection
 //! of which anything is missing that its keys depend on is not read at all.
 
+mod alpn;
 mod cipher;
 mod framing;
 mod hello;
 mod kept;
 mod message;
+mod offer;
 mod opening;
 mod protection;
 mod reading;
@@ -22,8 +24,10 @@ mod way;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use alpn::Alpn;
 pub use cipher::name as cipher_name;
-pub use hello::{Flight, Hello};
+pub use hello::{Hello, Hellos};
+pub use offer::Offer;
 use serde::{Deserialize, Serialize};
 pub use session::{Inputs, Session};
 
@@ -41,6 +45,8 @@ pub enum Side {
 /// Where plaintext goes. Its offsets begin at [`observer_ebpf::track::ORIGIN`], as those of a stream; [`Seen::acked`] is in
 /// offsets of the other side's plaintext.
 pub trait Plain {
+    /// What the two ends agreed on; said once, before anything else.
+    fn agreed(&mut self, terms: Terms);
     /// Bytes that follow what came before.
     fn data(&mut self, from: Side, seen: Seen, offset: u64, bytes: &[u8]);
     /// As many bytes inside of what [`Self::needless_until`] said, which were not decrypted.
@@ -111,6 +117,15 @@ pub enum Version {
     Tls13,
 }
 
+/// What the two ends of a connection agreed on, and what the client had offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// What the server chose.
+    pub hello: Hello,
+    /// `None` where not all of the client's hello was seen.
+    pub offer: Option<Arc<Offer>>,
+}
+
 /// How a handshake went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -137,6 +152,8 @@ pub struct Handshake {
     pub interface: Arc<str>,
     /// How it went.
     pub outcome: Outcome,
+    /// What the client offered; `None` where not all of its hello was seen.
+    pub offer: Option<Arc<Offer>>,
     /// What follows is decrypted here.
     pub read: bool,
 }

@@ -3,6 +3,7 @@
 //! An exchange counts once: edge and local vantages as usage, hops apart. What could not be read with certainty is
 //! attributed to nobody by guess, and lowers the completeness.
 
+mod agreements;
 pub mod batch;
 mod capture;
 mod counters;
@@ -21,7 +22,8 @@ use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub use capture::{CaptureStats, InterfaceTraffic, LedgerStats, ProgramRuns};
+pub use agreements::Agreements;
+pub use capture::{CaptureStats, InterfaceTraffic, LedgerStats, Opaque, ProgramRuns};
 pub use counters::Counters;
 pub use labels::shown_method;
 pub use series::OTHER;
@@ -32,6 +34,7 @@ pub use snapshot::{
 
 use crate::http::{Cut, Malformed, Uncertain};
 use crate::identity::Traits;
+use crate::tls::Terms;
 
 /// Requests without a credential.
 pub const UNKEYED: &str = "__unkeyed__";
@@ -123,6 +126,8 @@ pub struct Call {
     pub vantage: Vantage,
     /// Encrypted or not.
     pub visibility: Visibility,
+    /// What was agreed on where it is encrypted.
+    pub tls: Option<Arc<Terms>>,
     /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
     pub protocol: &'static str,
     /// As sent; `None` for a response without its request.

@@ -75,7 +75,14 @@ fn read(records: &[Value]) -> (BTreeMap<u64, BTreeMap<String, u64>>, Vec<&Value>
     let mut counts: BTreeMap<u64, BTreeMap<String, u64>> = BTreeMap::new();
     let mut unread = Vec::new();
     for record in records {
-        if record["visibility"] != "tls" || record["complete"] != true {
+        // What a client offers, and that a version follows from it, is in the clear whatever the server is.
+        let terms = &record["tls"];
+        let ja4 = terms["ja4"].as_str().unwrap_or_default();
+        let version = ["1.2", "1.3"]
+            .iter()
+            .any(|known| terms["version"] == *known);
+        let told = version && ja4.len() == 36 && terms["cipher"].is_string();
+        if record["visibility"] != "tls" || record["complete"] != true || !told {
             unread.push(record);
         }
         // What the client gave up before the server read it has no answer, and no line in the server's log.

@@ -1,10 +1,11 @@
 //! What a handshake shows in the clear: versions and weak cipher suites of a real server, live and from a capture.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use observer_tests::capture::Capture;
 use observer_tests::daemon::Setup;
-use observer_tests::metrics::Metrics;
+use observer_tests::metrics::{Metrics, Sample};
 use observer_tests::namespace::{INTERFACE, Link};
 use observer_tests::nginx::Nginx;
 use observer_tests::process::{finish, wait_for};
@@ -29,6 +30,30 @@ fn handshakes(metrics: &Metrics) -> Vec<(String, String, u64)> {
     all
 }
 
+/// What handshakes show: servers that were asked for, protocols that were chosen by version, and what clients are of each.
+fn shown(metrics: &Metrics) -> [Vec<(String, u64)>; 3] {
+    let sums = |family: &str, name: &dyn Fn(&Sample) -> String| {
+        let mut sums = BTreeMap::new();
+        for sample in metrics.family(family) {
+            *sums.entry(name(sample)).or_default() += sample.value as u64;
+        }
+        sums.into_iter().collect()
+    };
+    [
+        sums("observer_tls_server_names_total", &|sample| {
+            sample.label("server_name").to_owned()
+        }),
+        sums("observer_tls_agreements_total", &|sample| {
+            format!("{} {}", sample.label("version"), sample.label("alpn"))
+        }),
+        sums("observer_tls_clients_total", &|sample| {
+            // How many ciphers and extensions there are is up to the client's library.
+            let ja4 = sample.label("ja4");
+            format!("{}..{}", &ja4[..4], &ja4[8..10])
+        }),
+    ]
+}
+
 #[test]
 fn versions_and_weak_suites_are_told_without_reading_anything() {
     if !require(&["ip", "nsenter", "nginx", "curl", "openssl", "tcpdump"]) {
@@ -43,18 +68,20 @@ fn versions_and_weak_suites_are_told_without_reading_anything() {
     let daemon = setup.start(&link.server);
     let folder = tempfile::tempdir().expect("making a folder");
     let capture = Capture::start(&link.server, folder.path());
-    let ask = |port: u16, arguments: &[&str]| {
+    let ask_for = |host: &str, port: u16, arguments: &[&str]| {
         let mut curl = link.client.command("curl");
         curl.args(["-sk", "-o", "/dev/null"])
+            .args(["--resolve", "api.example:8443:10.77.0.1"])
             .args(arguments)
-            .arg(format!("https://10.77.0.1:{port}/"));
+            .arg(format!("https://{host}:{port}/"));
         curl.status().expect("running curl").success()
     };
+    let ask = |port, arguments: &[&str]| ask_for("10.77.0.1", port, arguments);
     for _ in 0..5 {
-        assert!(ask(8443, &[]));
+        assert!(ask_for("api.example", 8443, &[]));
     }
     for _ in 0..3 {
-        assert!(ask(8443, &["--tls-max", "1.2"]));
+        assert!(ask(8443, &["--tls-max", "1.2", "--no-alpn"]));
     }
     assert!(!ask(
         8443,
@@ -81,12 +108,35 @@ fn versions_and_weak_suites_are_told_without_reading_anything() {
         (handshakes(&daemon.metrics()) == expected).then_some(())
     });
     let opaque = |port: &str| {
-        let labels = [("port", port), ("reason", "tls")];
+        let labels = [("port", port), ("process", "nginx"), ("reason", "tls")];
         daemon
             .metrics()
             .sum("observer_opaque_connections_total", &labels)
     };
-    assert_eq!(["8443", "8444", "8445"].map(opaque), [9.0, 2.0, 1.0]);
+    wait_for("the name of who listens", LIMIT, || {
+        (["8443", "8444", "8445"].map(opaque) == [9.0, 2.0, 1.0]).then_some(())
+    });
+    let shown = shown(&daemon.metrics());
+
+    let counted = |counts: &[(&str, u64)]| -> Vec<(String, u64)> {
+        let owned = counts.iter();
+        owned
+            .map(|(name, count)| ((*name).to_owned(), *count))
+            .collect()
+    };
+    let [names, agreed, clients] = &shown;
+    assert_eq!(*names, counted(&[("api.example", 5), ("none", 7)]));
+    // Since TLS 1.3 the choice is encrypted.
+    let choices = [("1.0 http/1.1", 2), ("1.2 none", 3), ("1.3 __unknown__", 6)];
+    assert_eq!(*agreed, counted(&choices));
+    let kinds = [
+        ("t10i..h2", 2),
+        ("t11i..h2", 1),
+        ("t12i..00", 3),
+        ("t13d..h2", 5),
+        ("t13i..h2", 1),
+    ];
+    assert_eq!(*clients, counted(&kinds));
 
     let weak = wait_for("an incident", LIMIT, || {
         setup.incidents(&["--rule", "weak_tls"]).pop()
@@ -124,8 +174,7 @@ fn versions_and_weak_suites_are_told_without_reading_anything() {
     let mut replay = std::process::Command::new(binary());
     replay.arg("replay").args(["--metrics", "-"]).arg(&file);
     let page = finish(&mut replay, b"").stdout;
-    assert_eq!(
-        handshakes(&Metrics::parse(&String::from_utf8_lossy(&page))),
-        expected
-    );
+    let metrics = Metrics::parse(&String::from_utf8_lossy(&page));
+    assert_eq!(handshakes(&metrics), expected);
+    assert_eq!(self::shown(&metrics), shown, "a capture shows the same");
 }

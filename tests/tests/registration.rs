@@ -86,6 +86,7 @@ fn call(setup: &Setup, number: u64, key: Option<&str>, status: u16) -> Call {
         interface: "eth0".into(),
         vantage: Vantage::Edge,
         visibility: Visibility::Plaintext,
+        tls: None,
         protocol: "HTTP/1.1",
         method: Some("GET".into()),
         api: "orders".into(),

@@ -129,6 +129,7 @@ impl Awareness {
 mod tests {
     use super::*;
     use crate::identity::Registry;
+    use crate::tls::Alpn;
 
     fn handshake(second: u64, version: Version, cipher: u16) -> Handshake {
         Handshake {
@@ -137,7 +138,12 @@ mod tests {
             server: "192.0.2.1:443".parse().expect("an address"),
             inbound: true,
             interface: "eth0".into(),
-            outcome: Outcome::Agreed(Hello { version, cipher }),
+            outcome: Outcome::Agreed(Hello {
+                version,
+                cipher,
+                alpn: Alpn::None,
+            }),
+            offer: None,
             read: false,
         }
     }

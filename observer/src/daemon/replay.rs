@@ -152,7 +152,7 @@ fn print_summary(
         "IP fragments         {}\ntruncated headers    {}\n",
         played.tracking.fragments, played.tracking.truncated
     ));
-    for ((port, reason), count) in &counts.opaque {
+    for ((port, _, reason), count) in &counts.opaque {
         text.push_str(&format!(
             "connections not read {count} on port {port}: {reason}\n"
         ));

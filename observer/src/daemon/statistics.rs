@@ -10,7 +10,7 @@ use crate::export::records::RecordSink;
 use crate::kernel::{Kernel, KernelError, counters};
 use crate::pipeline::Pipeline;
 use crate::store::Status;
-use crate::usage::{CaptureStats, InterfaceTraffic, LedgerStats, ProgramRuns};
+use crate::usage::{CaptureStats, InterfaceTraffic, LedgerStats, Opaque, ProgramRuns};
 
 /// What this binary is and runs on.
 pub fn build_info() -> BuildInfo {
@@ -52,7 +52,13 @@ pub fn of_pipeline(pipeline: &Pipeline, records: Option<&RecordSink>) -> Capture
         opaque_connections: counts
             .opaque
             .iter()
-            .map(|((port, reason), count)| (*port, *reason, *count))
+            .map(|((port, own, reason), count)| Opaque {
+                port: *port,
+                own: *own,
+                process: None,
+                reason,
+                count: *count,
+            })
             .collect(),
         dropped,
         tls_handshakes: counts
@@ -60,6 +66,7 @@ pub fn of_pipeline(pipeline: &Pipeline, records: Option<&RecordSink>) -> Capture
             .iter()
             .map(|((version, result), count)| (*version, *result, *count))
             .collect(),
+        tls_agreements: counts.agreements.clone(),
         ..CaptureStats::default()
     }
 }

@@ -8,8 +8,12 @@ use super::metrics::{BuildInfo, registry, render};
 use super::records::{RecordSink, rfc3339, write_record};
 use super::*;
 use crate::http::{Malformed, Uncertain};
+use crate::tls::{Alpn, Hello, Offer, Terms, Version};
 use crate::usage::tests::call;
-use crate::usage::{Call, InterfaceTraffic, LedgerStats, Outcome, ProgramRuns, UNKEYED, Vantage};
+use crate::usage::{
+    Agreements, Call, InterfaceTraffic, LedgerStats, Opaque, Outcome, ProgramRuns, UNKEYED,
+    Vantage, Visibility,
+};
 
 const NOW: u64 = 1_795_342_500_000_000_000;
 
@@ -61,10 +65,17 @@ fn capture() -> CaptureStats {
         lost_events: vec![("ring_full".into(), 3)],
         missing_bytes: 11,
         connections: vec![("http1", 2)],
-        opaque_connections: vec![(443, "tls", 5)],
+        opaque_connections: vec![Opaque {
+            port: 443,
+            own: true,
+            process: Some("java".into()),
+            reason: "tls",
+            count: 5,
+        }],
         dropped: vec![("route", "host_bound", 1)],
         tls_probe_runs: vec![("libcrypto.so.3".into(), 1)],
         tls_handshakes: vec![("1.3", "keys", 1)],
+        tls_agreements: Agreements::default(),
         programs: vec![ProgramRuns {
             program: "ingress".into(),
             nanoseconds: 1_500_000_000,
@@ -172,7 +183,7 @@ fn metrics_have_the_names_and_labels_of_the_contract() {
         "observer_capture_missing_bytes_total 11",
         "observer_capture_completeness_ratio 1",
         r#"observer_connections{protocol="http1"} 2"#,
-        r#"observer_opaque_connections_total{port="443",reason="tls"} 5"#,
+        r#"observer_opaque_connections_total{port="443",process="java",reason="tls"} 5"#,
         r#"observer_tls_probe_runs_total{library="libcrypto.so.3"} 1"#,
         r#"observer_tls_handshakes_total{version="1.3",result="keys"} 1"#,
         r#"observer_bpf_run_seconds_total{program="ingress"} 1.5"#,
@@ -204,6 +215,45 @@ fn a_record_is_the_contract_s_example() {
     let mut line = Vec::new();
     write_record(&mut line, &call());
     assert_eq!(String::from_utf8_lossy(&line), example);
+}
+
+#[test]
+fn a_record_of_what_was_encrypted_says_what_was_agreed_on() {
+    let terms = |offer| Terms {
+        hello: Hello {
+            version: Version::Tls13,
+            cipher: 0x1301,
+            alpn: Alpn::None,
+        },
+        offer,
+    };
+    let offer = Offer {
+        server_name: Some("api.example".into()),
+        ja4: "t13d1516h2_8daaf6152771_e5627efa2ab1".into(),
+        protocols: false,
+    };
+    let said = |terms| {
+        let call = Call {
+            visibility: Visibility::Tls,
+            tls: Some(Arc::new(terms)),
+            ..call()
+        };
+        let mut line = Vec::new();
+        write_record(&mut line, &call);
+        let record: serde_json::Value = serde_json::from_slice(&line).expect("JSON");
+        record["tls"].clone()
+    };
+    let mut expected = serde_json::json!({
+        "version": "1.3",
+        "cipher": "TLS_AES_128_GCM_SHA256",
+        "alpn": null,
+        "server_name": "api.example",
+        "ja4": "t13d1516h2_8daaf6152771_e5627efa2ab1",
+    });
+    assert_eq!(said(terms(Some(Arc::new(offer)))), expected);
+    expected["server_name"] = serde_json::Value::Null;
+    expected["ja4"] = serde_json::Value::Null;
+    assert_eq!(said(terms(None)), expected);
 }
 
 #[test]

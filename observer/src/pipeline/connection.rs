@@ -16,7 +16,7 @@ use crate::identity::traits::{Traits, sign};
 use crate::identity::{Attribution, Consumer, TargetPrivacy};
 use crate::route::Standing;
 use crate::segment::{self, Segment};
-use crate::tls::{self, Flight, Handshake};
+use crate::tls::{self, Handshake, Hellos, Offer, Terms};
 use crate::usage::{Call, Credential, Fingerprint, Outcome, Vantage, Visibility, shown_method};
 
 /// What the pipeline keeps of a connection.
@@ -39,7 +39,7 @@ pub struct Connection {
 pub(super) enum Speaks {
     Http(http::Connection<Box<Asked>>),
     /// TLS, and how its handshake goes is not known yet.
-    Tls(Flight),
+    Tls(Hellos),
     /// Something that cannot be read.
     Other,
     /// TLS that is decrypted.
@@ -58,6 +58,9 @@ pub(super) struct About {
     /// It is decrypted.
     #[serde(default)]
     tls: bool,
+    /// What its ends agreed on, where it is.
+    #[serde(default)]
+    terms: Option<Arc<Terms>>,
 }
 
 /// What is kept of a request until its exchange ends: nothing secret.
@@ -94,9 +97,10 @@ impl Connection {
             proxied: None,
             ignored: false,
             tls: false,
+            terms: None,
         };
-        let speaks = if header.kind() == Some(Kind::Handshake) {
-            Speaks::Tls(Flight::default())
+        let speaks = if matches!(header.kind(), Some(Kind::Tls | Kind::Handshake)) {
+            Speaks::Tls(Hellos::default())
         } else if header.has(flags::FROM_START) {
             Speaks::Http(http::Connection::starting_at(ORIGIN))
         } else {
@@ -156,10 +160,9 @@ impl Connection {
         let side = self.about.side(high)?;
         match &self.speaks {
             Speaks::Http(http) => http.skip_until(side),
-            Speaks::Tls(_) if side == Side::Client => Some(u64::MAX),
             // A record that was tampered with does not open: nothing has to be kept to compare it with.
-            Speaks::Sealed(_) => Some(0),
-            Speaks::Tls(_) | Speaks::Other => None,
+            Speaks::Sealed(_) | Speaks::Tls(_) => Some(0),
+            Speaks::Other => None,
         }
     }
 
@@ -196,7 +199,7 @@ impl Connection {
             .map_or(0, |_| size_of::<SocketAddr>());
         let read = match &self.speaks {
             Speaks::Http(http) => http.heap_bytes(),
-            Speaks::Tls(flight) => flight.heap_bytes(),
+            Speaks::Tls(hellos) => hellos.heap_bytes(),
             Speaks::Sealed(sealed) => sealed.heap_bytes(),
             Speaks::Other => 0,
         };
@@ -246,14 +249,21 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
         self.with_http(false, |http, _, limits, calls| {
             http.end(time, limits, calls)
         });
-        if matches!(self.connection.speaks, Speaks::Tls(_)) {
-            self.handshake(tls::Outcome::Unread, time, false);
+        if let Speaks::Tls(hellos) = &self.connection.speaks {
+            let offer = hellos.offer().map(Arc::clone);
+            self.handshake(tls::Outcome::Unread, offer, time, false);
             self.connection.speaks = Speaks::Other;
         }
     }
 
     /// A handshake is as far as it can be read. `read`: what follows is decrypted.
-    pub(super) fn handshake(&mut self, outcome: tls::Outcome, time: u64, read: bool) {
+    pub(super) fn handshake(
+        &mut self,
+        outcome: tls::Outcome,
+        offer: Option<Arc<Offer>>,
+        time: u64,
+        read: bool,
+    ) {
         let about = &self.connection.about;
         let (client, server) = segment::ends(&self.flow, about.client_high == Some(true));
         let handshake = Handshake {
@@ -263,6 +273,7 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
             inbound: self.host.is_own(server.ip()) || !self.host.is_own(client.ip()),
             interface: self.host.interface(about.interface),
             outcome,
+            offer,
             read,
         };
         if read {
@@ -318,9 +329,10 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
         };
         read(http, side, &limits, &mut calls);
         if http.is_opaque() {
-            let port = calls.ends().1.port();
+            let (_, server) = calls.ends();
             self.connection.speaks = Speaks::Other;
-            self.rules.count_opaque_port(port, "not_http");
+            self.rules
+                .count_opaque_server(server, "not_http", self.host);
         }
     }
 
@@ -361,9 +373,13 @@ fn vantage(client: IpAddr, flow: &FlowKey, host: &mut impl Host) -> Vantage {
 
 impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
     fn data(&mut self, high: bool, seen: Seen, offset: u64, bytes: &[u8]) {
-        if let Speaks::Tls(flight) = &mut self.connection.speaks {
-            if let Some(outcome) = flight.push(bytes) {
-                self.handshake(outcome, seen.time, false);
+        if let Speaks::Tls(hellos) = &mut self.connection.speaks {
+            let Some(side) = self.connection.about.side(high) else {
+                return;
+            };
+            if let Some(outcome) = hellos.push(side.into(), bytes) {
+                let offer = hellos.offer().map(Arc::clone);
+                self.handshake(outcome, offer, seen.time, false);
                 self.connection.speaks = Speaks::Other;
             }
             return;
@@ -373,7 +389,7 @@ impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
         }
         if offset == ORIGIN && tls::is_alert(bytes) {
             // A server's answer to whoever went away without a hello.
-            self.handshake(tls::Outcome::Refused, seen.time, false);
+            self.handshake(tls::Outcome::Refused, None, seen.time, false);
             self.connection.speaks = Speaks::Other;
             return;
         }
@@ -387,11 +403,10 @@ impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
         if self.connection.sealed().is_some() {
             return self.sealed_hole(high, seen, length);
         }
-        // What the client says is not delivered.
-        if let Speaks::Tls(flight) = &mut self.connection.speaks
-            && self.connection.about.side(high) == Some(Side::Server)
+        if let Speaks::Tls(hellos) = &mut self.connection.speaks
+            && let Some(side) = self.connection.about.side(high)
         {
-            flight.hole();
+            hellos.hole(side.into());
         }
         self.with_http(high, |http, side, limits, calls| {
             http.hole(side, seen.into(), offset, length, limits, calls)
@@ -446,6 +461,11 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
     /// Client and server.
     pub fn ends(&self) -> (SocketAddr, SocketAddr) {
         segment::ends(self.flow, self.about.client_high == Some(true))
+    }
+
+    /// The connection is encrypted, on these terms.
+    pub fn agreed(&mut self, terms: Terms) {
+        self.about.terms = Some(Arc::new(terms));
     }
 
     /// A hop counts as usage when it came in over an edge that cannot be read.
@@ -573,6 +593,7 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             } else {
                 Visibility::Plaintext
             },
+            tls: self.about.terms.clone(),
             protocol: "HTTP/1.1",
             method: None,
             api: resolved.api,

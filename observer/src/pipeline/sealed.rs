@@ -1,6 +1,7 @@
 //! TLS with HTTP inside: what a session decrypts goes to the same reader as what came in the clear.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use observer_ebpf::abi::FlowKey;
@@ -12,7 +13,7 @@ use super::connection::{Asked, Calls, Reading, Speaks};
 use crate::flow::Seen;
 use crate::http::{self, Side};
 use crate::tls::secrets::{Join, Secrets};
-use crate::tls::{self, Inputs, Limits, Plain, Session, Unreadable};
+use crate::tls::{self, Inputs, Limits, Plain, Session, Terms, Unreadable};
 use crate::usage::Call;
 
 /// What a connection that speaks TLS keeps.
@@ -165,6 +166,10 @@ struct Inside<'a, 'b, H, O> {
 }
 
 impl<H: Host, O: FnMut(Call)> Plain for Inside<'_, '_, H, O> {
+    fn agreed(&mut self, terms: Terms) {
+        self.calls.agreed(terms);
+    }
+
     fn data(&mut self, from: tls::Side, seen: Seen, offset: u64, bytes: &[u8]) {
         let (side, moment) = (from.into(), seen.into());
         self.http
@@ -297,16 +302,21 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
             }
             http.end(time, &limits, &mut calls);
         }
-        let port = calls.ends().1.port();
+        let (_, server) = calls.ends();
+        let offer = if outcome.is_some() || result.is_err() {
+            session.offer().map(Arc::clone)
+        } else {
+            None
+        };
         match result {
             Ok(()) => {
                 if let Some((outcome, at)) = outcome {
-                    self.handshake(outcome, at, true);
+                    self.handshake(outcome, offer, at, true);
                 }
             }
             Err(reason) => {
                 if let Some(name) = reason.name() {
-                    self.rules.count_opaque_port(port, name);
+                    self.rules.count_opaque_server(server, name, self.host);
                 }
                 if !is_reading && reason != Unreadable::Restart {
                     let (outcome, at) = outcome.unwrap_or((
@@ -317,7 +327,7 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
                         },
                         time,
                     ));
-                    self.handshake(outcome, at, false);
+                    self.handshake(outcome, offer, at, false);
                 }
                 self.connection.speaks = Speaks::Other;
             }

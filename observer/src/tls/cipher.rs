@@ -1,15 +1,17 @@
 //! Cipher suites by their number in IANA's registry: what they are called, and what is wrong with some.
 
+use std::borrow::Cow;
+
 use tls_parser::{TlsCipherAu, TlsCipherEnc, TlsCipherKx, TlsCipherSuite};
 
 /// Bits of a key below which it is within reach (RFC 9325 section 4.1).
 const SHORT: u16 = 112;
 
 /// The name of a suite; its number where it has none.
-pub fn name(number: u16) -> String {
+pub fn name(number: u16) -> Cow<'static, str> {
     TlsCipherSuite::from_id(number).map_or_else(
-        || format!("cipher suite {number:#06x}"),
-        |suite| suite.name.to_owned(),
+        || format!("cipher suite {number:#06x}").into(),
+        |suite| suite.name.into(),
     )
 }
 

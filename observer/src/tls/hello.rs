@@ -1,124 +1,232 @@
-//! A server's first flight, read up to its hello.
+//! The first flights of both ends, read up to their hellos: what a connection shows in the clear.
 //!
 //! Records may cut messages anywhere and segments may cut records anywhere; a HelloRetryRequest and the ChangeCipherSpec of
-//! compatibility mode may stand before the hello (RFC 8446 sections 4.1.4 and D.4).
+//! compatibility mode may stand before a server's hello (RFC 8446 sections 4.1.4 and D.4).
+
+use std::sync::Arc;
 
 use observer_ebpf::track::HELLO;
 use serde::{Deserialize, Serialize};
 use tls_parser::{MAX_RECORD_LEN, TlsRecordType, parse_tls_record_header};
 
-use super::message::{SERVER_HELLO, ServerHello};
+use super::alpn::Alpn;
+use super::message::{CLIENT_HELLO, SERVER_HELLO, ServerHello};
+use super::offer::Offer;
 use super::protection::HEADER;
-use super::{Outcome, Version};
+use super::{Outcome, Side, Version};
 
 /// What a server's hello says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hello {
     /// The version that it chose.
     pub version: Version,
     /// The cipher suite that it chose, by its number in IANA's registry.
     pub cipher: u16,
+    /// The protocol that it chose. Since TLS 1.3 that is encrypted.
+    pub alpn: Alpn,
 }
 
-/// What was seen of a server's first flight. After a restart it goes on with nothing, and ends unread.
+/// What was seen of both first flights. After a restart one that was half read goes on with nothing, and ends unread.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Flight {
+pub struct Hellos {
+    client: Flight,
+    server: Flight,
+    offer: Option<Arc<Offer>>,
+}
+
+/// What was seen of one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Flight {
     #[serde(skip)]
     bytes: Vec<u8>,
-    broken: bool,
+    state: State,
+}
+
+/// Where a flight stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    #[default]
+    Reading,
+    /// Bytes of it are missing.
+    Broken,
+    Over,
 }
 
 /// How far a flight was read.
-enum Read {
+#[derive(Debug, PartialEq)]
+enum Read<T> {
     /// To its end, which is not the hello's.
     Part,
-    Done(Outcome),
+    Hello(T),
+    /// The end refused the other.
+    Alert,
+    /// It is none.
+    Foreign,
+}
+
+impl Hellos {
+    /// Of a connection whose hellos another process read.
+    pub(super) fn read_before() -> Self {
+        let over = || Flight {
+            bytes: Vec::new(),
+            state: State::Over,
+        };
+        Self {
+            client: over(),
+            server: over(),
+            offer: None,
+        }
+    }
+
+    /// Takes the next bytes of one end; says how the handshake went, once that is known.
+    pub fn push(&mut self, from: Side, bytes: &[u8]) -> Option<Outcome> {
+        match from {
+            Side::Client => {
+                if let Some(Read::Hello(offer)) = self.client.push(bytes, client_hello) {
+                    self.offer = Some(Arc::new(offer));
+                }
+                None
+            }
+            Side::Server => Some(match self.server.push(bytes, server_hello)? {
+                Read::Hello(hello) => Outcome::Agreed(self.with_offer(hello)),
+                Read::Alert => Outcome::Refused,
+                Read::Part | Read::Foreign => Outcome::Unread,
+            }),
+        }
+    }
+
+    /// Bytes of one end are missing here.
+    pub fn hole(&mut self, from: Side) {
+        match from {
+            Side::Client => self.client.lose(),
+            Side::Server => self.server.lose(),
+        }
+    }
+
+    /// What the client offers, where all of its hello was seen.
+    pub fn offer(&self) -> Option<&Arc<Offer>> {
+        self.offer.as_ref()
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.client.bytes.capacity() + self.server.bytes.capacity()
+    }
+
+    /// Who was asked for no protocol chooses none, wherever it would say so.
+    fn with_offer(&self, hello: Hello) -> Hello {
+        let asked = self.offer.as_ref().is_none_or(|offer| offer.protocols);
+        let alpn = if asked { hello.alpn } else { Alpn::None };
+        Hello { alpn, ..hello }
+    }
 }
 
 impl Flight {
-    /// Takes the next bytes; says how the handshake went, once that is known.
-    pub fn push(&mut self, bytes: &[u8]) -> Option<Outcome> {
-        if self.broken {
-            return Some(Outcome::Unread);
+    /// Takes the next bytes; says what they came to, once.
+    fn push<T>(&mut self, bytes: &[u8], message: impl Fn(u8, &[u8]) -> Read<T>) -> Option<Read<T>> {
+        match self.state {
+            State::Reading => {}
+            State::Broken => {
+                self.state = State::Over;
+                return Some(Read::Foreign);
+            }
+            State::Over => return None,
         }
         let room = (HELLO as usize).saturating_sub(self.bytes.len());
         let cut = bytes.len().min(room);
         self.bytes
             .extend_from_slice(bytes.get(..cut).unwrap_or_default());
-        match read(&self.bytes) {
-            Read::Done(outcome) => Some(outcome),
+        let read = match read(&self.bytes, message) {
             // No hello is that long.
-            Read::Part if cut < bytes.len() || cut == room => Some(Outcome::Unread),
-            Read::Part => None,
+            Read::Part if cut < bytes.len() || cut == room => Read::Foreign,
+            Read::Part => return None,
+            read => read,
+        };
+        *self = Self {
+            bytes: Vec::new(),
+            state: State::Over,
+        };
+        Some(read)
+    }
+
+    fn lose(&mut self) {
+        if self.state == State::Reading {
+            self.state = State::Broken;
         }
-    }
-
-    /// Bytes are missing here.
-    pub fn hole(&mut self) {
-        self.broken = true;
-    }
-
-    /// Bytes on the heap.
-    pub fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
     }
 }
 
-fn read(mut records: &[u8]) -> Read {
+/// Reads records up to the first message that says something.
+fn read<T>(mut records: &[u8], message: impl Fn(u8, &[u8]) -> Read<T>) -> Read<T> {
     let mut messages = Vec::new();
     while let Some(header) = records.first_chunk::<HEADER>() {
         let Ok((_, header)) = parse_tls_record_header(header) else {
-            return Read::Done(Outcome::Unread);
+            return Read::Foreign;
         };
         if header.len > MAX_RECORD_LEN || header.len == 0 || header.version.0 >> 8 != 3 {
-            return Read::Done(Outcome::Unread);
+            return Read::Foreign;
         }
         let rest = records.get(HEADER..).unwrap_or_default();
         let fragment = rest.get(..usize::from(header.len)).unwrap_or(rest);
         match header.record_type {
             TlsRecordType::Handshake => messages.extend_from_slice(fragment),
             TlsRecordType::ChangeCipherSpec => {}
-            TlsRecordType::Alert => return Read::Done(Outcome::Refused),
-            _ => return Read::Done(Outcome::Unread),
+            TlsRecordType::Alert => return Read::Alert,
+            _ => return Read::Foreign,
         }
         records = rest.get(fragment.len()..).unwrap_or_default();
-        if let done @ Read::Done(_) = messages_of(&messages) {
-            return done;
+        match messages_of(&messages, &message) {
+            Read::Part => {}
+            said => return said,
         }
     }
     Read::Part
 }
 
 /// Looks for the hello in handshake messages, the last of which may be cut.
-fn messages_of(mut messages: &[u8]) -> Read {
+fn messages_of<T>(mut messages: &[u8], message: impl Fn(u8, &[u8]) -> Read<T>) -> Read<T> {
     while let Some([kind, high, middle, low]) = messages.first_chunk::<4>() {
-        if *kind != SERVER_HELLO {
-            return Read::Done(Outcome::Unread);
+        if ![CLIENT_HELLO, SERVER_HELLO].contains(kind) {
+            return Read::Foreign;
         }
         let length = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
         let Some(body) = messages.get(4..4 + length) else {
             return Read::Part;
         };
-        match hello(body) {
-            Some(Some(hello)) => return Read::Done(Outcome::Agreed(hello)),
-            // The real one comes after the client's second.
-            Some(None) => messages = messages.get(4 + length..).unwrap_or_default(),
-            None => return Read::Done(Outcome::Unread),
+        match message(*kind, body) {
+            Read::Part => messages = messages.get(4 + length..).unwrap_or_default(),
+            said => return said,
         }
     }
     Read::Part
 }
 
-/// A ServerHello's content; inside, `None` for a request to try again. `None`: it is no ServerHello.
-fn hello(body: &[u8]) -> Option<Option<Hello>> {
-    let read = ServerHello::read(body)?;
-    if read.retry {
-        return Some(None);
+fn client_hello(kind: u8, body: &[u8]) -> Read<Offer> {
+    let offer = (kind == CLIENT_HELLO).then(|| Offer::read(body)).flatten();
+    offer.map_or(Read::Foreign, Read::Hello)
+}
+
+/// A request to try again is only a part: the hello comes after the client's second.
+fn server_hello(kind: u8, body: &[u8]) -> Read<Hello> {
+    let read = (kind == SERVER_HELLO)
+        .then(|| ServerHello::read(body))
+        .flatten();
+    let Some(read) = read else {
+        return Read::Foreign;
+    };
+    match read.version {
+        _ if read.retry => Read::Part,
+        None => Read::Foreign,
+        Some(version) => Read::Hello(Hello {
+            version,
+            cipher: read.cipher,
+            alpn: if version < Version::Tls13 {
+                Alpn::of(read.protocol)
+            } else {
+                Alpn::Unknown
+            },
+        }),
     }
-    Some(Some(Hello {
-        version: read.version?,
-        cipher: read.cipher,
-    }))
 }
 
 #[cfg(test)]
@@ -151,12 +259,25 @@ mod tests {
     }
 
     fn agreed(version: Version, cipher: u16) -> Option<Outcome> {
-        Some(Outcome::Agreed(Hello { version, cipher }))
+        let alpn = if version < Version::Tls13 {
+            Alpn::None
+        } else {
+            Alpn::Unknown
+        };
+        Some(Outcome::Agreed(Hello {
+            version,
+            cipher,
+            alpn,
+        }))
+    }
+
+    fn once(bytes: &[u8]) -> Option<Outcome> {
+        Hellos::default().push(Side::Server, bytes)
     }
 
     #[test]
     fn the_version_is_the_chosen_one() {
-        let read = |message: Vec<u8>| Flight::default().push(&record(22, &message));
+        let read = |message: Vec<u8>| once(&record(22, &message));
         assert_eq!(
             read(hello(0x0303, [1; 32], 0x1301, Some(0x0304))),
             agreed(Version::Tls13, 0x1301)
@@ -188,20 +309,19 @@ mod tests {
         let end = flight.len();
         flight.extend(record(23, &[0; 40]));
         for cut in 1..flight.len() {
-            let mut reading = Flight::default();
+            let mut reading = Hellos::default();
             let (one, two) = flight.split_at(cut);
-            let said = reading.push(one).or_else(|| reading.push(two));
+            let said = reading.push(Side::Server, one);
+            let said = said.or_else(|| reading.push(Side::Server, two));
             assert_eq!(said, agreed(Version::Tls13, 0x1302), "cut at {cut}");
         }
         for cut in 1..end {
-            let mut reading = Flight::default();
-            assert_eq!(reading.push(&flight[..cut]), None, "ends at {cut}");
+            assert_eq!(once(&flight[..cut]), None, "ends at {cut}");
         }
     }
 
     #[test]
     fn what_is_no_hello_is_unread_and_a_refusal_is_one() {
-        let once = |bytes: &[u8]| Flight::default().push(bytes);
         assert_eq!(once(&record(21, &[2, 70])), Some(Outcome::Refused));
         assert_eq!(once(&record(23, &[0; 20])), Some(Outcome::Unread));
         assert_eq!(once(&record(22, &[11, 0, 0, 1, 0])), Some(Outcome::Unread));
@@ -213,9 +333,12 @@ mod tests {
         assert_eq!(once(b"HTTP/1.1 400 Bad Request"), Some(Outcome::Unread));
         let endless = record(22, &[2, 0xff, 0xff, 0xff].repeat(1_000));
         assert_eq!(once(&endless), Some(Outcome::Unread));
-        let mut holed = Flight::default();
-        assert_eq!(holed.push(&endless[..3]), None);
-        holed.hole();
-        assert_eq!(holed.push(&endless[3..]), Some(Outcome::Unread));
+        let mut holed = Hellos::default();
+        assert_eq!(holed.push(Side::Server, &endless[..3]), None);
+        holed.hole(Side::Server);
+        assert_eq!(
+            holed.push(Side::Server, &endless[3..]),
+            Some(Outcome::Unread)
+        );
     }
 }

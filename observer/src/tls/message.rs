@@ -19,11 +19,11 @@ pub(super) const FINISHED: u8 = 20;
 pub(super) const KEY_UPDATE: u8 = 24;
 
 /// `application_layer_protocol_negotiation` (RFC 7301)
-const ALPN: u16 = 16;
+pub(super) const ALPN: u16 = 16;
 /// `early_data`
 const EARLY_DATA: u16 = 42;
 /// `supported_versions`
-const SUPPORTED_VERSIONS: u16 = 43;
+pub(super) const SUPPORTED_VERSIONS: u16 = 43;
 
 /// The random of a HelloRetryRequest: SHA-256 of those words (RFC 8446 section 4.1.3).
 pub(super) const RETRY: [u8; 32] = [
@@ -107,16 +107,32 @@ impl<'a> Extensions<'a> {
 
 /// The content of an extension; inside, `None` where it is not there. `None`: these are no extensions. Those that are not
 /// asked for may have any content.
-fn extension(mut extensions: &[u8], wanted: u16) -> Option<Option<&[u8]>> {
-    while let Some(([kind_high, kind, high, low], rest)) = extensions.split_first_chunk::<4>() {
-        let length = u16::from_be_bytes([*high, *low]);
-        let (content, after) = rest.split_at_checked(usize::from(length))?;
-        if u16::from_be_bytes([*kind_high, *kind]) == wanted {
+fn extension(all: &[u8], wanted: u16) -> Option<Option<&[u8]>> {
+    for extension in extensions(all) {
+        let (kind, content) = extension?;
+        if kind == wanted {
             return Some(Some(content));
         }
-        extensions = after;
     }
-    extensions.is_empty().then_some(None)
+    Some(None)
+}
+
+/// Extensions one by one, kind and content. `None` in the place of the first that is none, which ends them.
+pub(super) fn extensions(mut rest: &[u8]) -> impl Iterator<Item = Option<(u16, &[u8])>> {
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let next = || {
+            let ([high, low, long, length], after) = rest.split_first_chunk::<4>()?;
+            let length = u16::from_be_bytes([*long, *length]);
+            let (content, after) = after.split_at_checked(usize::from(length))?;
+            Some((u16::from_be_bytes([*high, *low]), content, after))
+        };
+        let next = next();
+        rest = next.map_or(&[], |(_, _, after)| after);
+        Some(next.map(|(kind, content, _)| (kind, content)))
+    })
 }
 
 /// The one name of a server's list.

@@ -17,7 +17,7 @@ use super::schedule;
 use super::secrets::{self, Join, Label, Secrets};
 use super::suite::Suite;
 use super::way::Both;
-use super::{Limits, Side, Unreadable, Version};
+use super::{Alpn, Limits, Side, Unreadable, Version};
 use crate::flow::Seen;
 
 /// A handshake being read.
@@ -33,6 +33,8 @@ pub(super) struct Opening {
     retried: bool,
     chosen: Option<Chosen>,
     flight: Option<Flight>,
+    /// The protocol that the server chose, once it said so.
+    alpn: Alpn,
     /// TLS 1.2: ChangeCipherSpec was seen.
     sealed: Both<bool>,
     held: VecDeque<Held>,
@@ -61,6 +63,7 @@ pub(super) struct Held {
 /// What comes of a handshake.
 pub(super) struct Opened {
     pub reading: Reading,
+    pub alpn: Alpn,
     /// Records that come first.
     pub held: VecDeque<Held>,
 }
@@ -194,6 +197,7 @@ impl Opening {
         }
         self.hellos.extend_from_slice(whole);
         if version < Version::Tls13 {
+            self.alpn = Alpn::of(hello.protocol);
             message::check_protocol(hello.protocol)?;
         }
         self.chosen = Some(Chosen {
@@ -229,6 +233,7 @@ impl Opening {
         };
         Ok(reading.map(|reading| Opened {
             reading,
+            alpn: self.alpn,
             held: std::mem::take(&mut self.held),
         }))
     }
@@ -259,6 +264,7 @@ impl Opening {
         if !flight.done {
             return Ok(None);
         }
+        self.alpn = flight.alpn;
         let hash = chosen.suite.hash;
         let early = if flight.early {
             let known = (!self.first.is_empty())

@@ -3,11 +3,13 @@
 //! Invariant: what comes out is in order, authenticated and complete, or there is a gap in it. Bias: where keys are not certain,
 //! nothing is read, and the reason is said.
 
+use std::sync::Arc;
+
 use observer_ebpf::track::ORIGIN;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::framing::Record;
-use super::hello::Flight;
+use super::hello::{Hello, Hellos};
 use super::kept::{Kept, Stand};
 use super::opening::{Opened, Opening};
 use super::protection::HEADER;
@@ -15,7 +17,7 @@ use super::reading::{Reading, Step};
 use super::search::{Progress, Search};
 use super::secrets::{Join, Secrets};
 use super::way::{Both, Way};
-use super::{Limits, Outcome, Plain, Side, Unreadable};
+use super::{Limits, Offer, Outcome, Plain, Side, Terms, Unreadable};
 use crate::flow::Seen;
 
 /// One TLS connection, seen from its first byte on. Over a restart is kept where it stands, and none of its secrets.
@@ -64,8 +66,10 @@ pub struct Inputs<'a, P> {
 struct Live {
     ways: Both<Way>,
     phase: Phase,
-    /// The server's hello, until it was read or told of.
-    hello: Option<Flight>,
+    hellos: Hellos,
+    /// What the server chose.
+    agreed: Option<Hello>,
+    /// How the handshake went, until it is asked for.
     outcome: Option<(Outcome, u64)>,
 }
 
@@ -87,7 +91,8 @@ impl Session {
             live: Some(Box::new(Live {
                 ways: Both::default(),
                 phase: Phase::Opening(Box::default()),
-                hello: Some(Flight::default()),
+                hellos: Hellos::default(),
+                agreed: None,
                 outcome: None,
             })),
             kept: None,
@@ -141,9 +146,7 @@ impl Session {
         inputs: &mut Inputs<'_, P>,
     ) -> Result<(), Unreadable> {
         let live = self.live.as_deref_mut().ok_or(Unreadable::Restart)?;
-        if from == Side::Server {
-            live.push_hello(bytes, seen);
-        }
+        live.push_hello(from, bytes, seen);
         live.data(from, seen, bytes, inputs)
     }
 
@@ -159,11 +162,7 @@ impl Session {
         inputs: &mut Inputs<'_, P>,
     ) -> Result<(), Unreadable> {
         let live = self.live.as_deref_mut().ok_or(Unreadable::Restart)?;
-        if from == Side::Server
-            && let Some(hello) = &mut live.hello
-        {
-            hello.hole();
-        }
+        live.hellos.hole(from);
         let Phase::Reading(reading) = &live.phase else {
             return Err(Unreadable::Gap);
         };
@@ -214,7 +213,8 @@ impl Session {
             let live = self.live.insert(Box::new(Live {
                 ways,
                 phase: Phase::Reading(Box::new(reading)),
-                hello: None,
+                hellos: Hellos::read_before(),
+                agreed: None,
                 outcome: None,
             }));
             let seen = Seen {
@@ -286,6 +286,11 @@ impl Session {
         self.live.as_deref_mut()?.outcome.take()
     }
 
+    /// What the client offered, where all of its hello was seen by this process.
+    pub fn offer(&self) -> Option<&Arc<Offer>> {
+        self.live.as_deref()?.hellos.offer()
+    }
+
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         let Some(live) = self.live.as_deref() else {
@@ -295,7 +300,7 @@ impl Session {
             Phase::Opening(opening) => size_of::<Opening>() + opening.heap_bytes(),
             Phase::Reading(reading) => reading.heap_bytes(),
         };
-        let hello = live.hello.as_ref().map_or(0, Flight::heap_bytes);
+        let hello = live.hellos.heap_bytes();
         let ways = live.ways.client.heap_bytes() + live.ways.server.heap_bytes();
         size_of::<Live>() + phase + hello + ways
     }
@@ -307,13 +312,13 @@ impl Live {
         self.ways.client.plain == ORIGIN && self.ways.server.plain == ORIGIN
     }
 
-    /// Reads the server's hello for what it says in the clear.
-    fn push_hello(&mut self, bytes: &[u8], seen: Seen) {
-        if let Some(hello) = &mut self.hello
-            && let Some(outcome) = hello.push(bytes)
-        {
+    /// Reads the hellos for what they say in the clear.
+    fn push_hello(&mut self, from: Side, bytes: &[u8], seen: Seen) {
+        if let Some(outcome) = self.hellos.push(from, bytes) {
             self.outcome = Some((outcome, seen.time));
-            self.hello = None;
+            if let Outcome::Agreed(hello) = outcome {
+                self.agreed = Some(hello);
+            }
         }
     }
 
@@ -428,6 +433,16 @@ impl Live {
         opened: Opened,
         inputs: &mut Inputs<'_, P>,
     ) -> Result<(), Unreadable> {
+        if let Some(hello) = &mut self.agreed {
+            hello.alpn = opened.alpn;
+            if let Some((outcome, _)) = &mut self.outcome {
+                *outcome = Outcome::Agreed(*hello);
+            }
+            inputs.plain.agreed(Terms {
+                hello: *hello,
+                offer: self.hellos.offer().map(Arc::clone),
+            });
+        }
         let mut reading = Box::new(opened.reading);
         for held in &opened.held {
             let step = reading.record(

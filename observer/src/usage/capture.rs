@@ -2,8 +2,12 @@
 //!
 //! Label values are names from code, interfaces and ports: whoever fills this keeps them bounded.
 
+use std::sync::Arc;
+
+use super::agreements::Agreements;
+
 /// Counts since the start of the process.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct CaptureStats {
     /// One for each interface and direction.
     pub traffic: Vec<InterfaceTraffic>,
@@ -13,14 +17,16 @@ pub struct CaptureStats {
     pub missing_bytes: u64,
     /// Connections held now: protocol, number.
     pub connections: Vec<(&'static str, u64)>,
-    /// Connections that cannot be read: server port, reason, count.
-    pub opaque_connections: Vec<(u16, &'static str, u64)>,
+    /// Connections that cannot be read.
+    pub opaque_connections: Vec<Opaque>,
     /// What a bounded collection refused: stage, reason, count.
     pub dropped: Vec<(&'static str, &'static str, u64)>,
     /// Firings of TLS probes: library, count.
     pub tls_probe_runs: Vec<(String, u64)>,
     /// TLS handshakes: version, result, count.
     pub tls_handshakes: Vec<(&'static str, &'static str, u64)>,
+    /// What they agreed on, and what clients offered.
+    pub tls_agreements: Agreements,
     /// Run statistics of the kernel programs; empty while the kernel does not keep them.
     pub programs: Vec<ProgramRuns>,
     /// How the ledger is doing.
@@ -29,6 +35,21 @@ pub struct CaptureStats {
     pub segments: Vec<(&'static str, u64, u64)>,
     /// What is left out under overload at the moment: what, and which share of it.
     pub shedding: Vec<(&'static str, f64)>,
+}
+
+/// Connections that cannot be read, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opaque {
+    /// The server's port.
+    pub port: u16,
+    /// Whether this host is the server.
+    pub own: bool,
+    /// Name of the process that listens there.
+    pub process: Option<Arc<str>>,
+    /// Why.
+    pub reason: &'static str,
+    /// How many.
+    pub count: u64,
 }
 
 /// What the ledger's writer did since the start of the process.

@@ -29,7 +29,8 @@ impl Fold for u64 {
     }
 }
 
-#[derive(Debug)]
+/// Counters by their labels.
+#[derive(Clone, Debug)]
 pub(super) struct Series<K, V> {
     entries: HashMap<K, V>,
     bound: usize,
@@ -60,6 +61,7 @@ impl<K: Hash + Eq + Clone, V: Fold> Series<K, V> {
         self.entries.entry_ref(key).or_default()
     }
 
+    /// Every series.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter()
     }

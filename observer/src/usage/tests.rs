@@ -19,6 +19,7 @@ pub(crate) fn call() -> Call {
         interface: "eth0".into(),
         vantage: Vantage::Edge,
         visibility: Visibility::Plaintext,
+        tls: None,
         protocol: "HTTP/1.1",
         method: Some("GET".into()),
         api: "orders".into(),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use observer::tls::{Hello, Version};
+use observer::tls::{Alpn, Hello, Version};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_distr::{Distribution, Poisson};
@@ -164,7 +164,11 @@ impl Traffic<'_> {
                 ]
                 .choose(random)
                 .unwrap_or(&(Version::Ssl3, 0x0005));
-                request.way = Way::Tls(Some(Hello { version, cipher }));
+                request.way = Way::Tls(Some(Hello {
+                    version,
+                    cipher,
+                    alpn: Alpn::None,
+                }));
             }
             Class::StrongTls => {
                 request.port = 20_000 + label.who as u16;
@@ -173,7 +177,11 @@ impl Traffic<'_> {
                     1..4 => Some((Version::Tls12, 0xc02f)),
                     _ => Some((Version::Tls13, 0x1301)),
                 };
-                let hello = hello.map(|(version, cipher)| Hello { version, cipher });
+                let hello = hello.map(|(version, cipher)| Hello {
+                    version,
+                    cipher,
+                    alpn: Alpn::None,
+                });
                 request.way = Way::Tls(hello);
             }
             Class::Cleartext => {

@@ -1,7 +1,7 @@
 //! A TLS server's first flight: cut anywhere it says the same, and one that was built to say something says that.
 
 use arbitrary::{Result, Unstructured};
-use observer::tls::{Flight, Hello, Outcome, Version};
+use observer::tls::{Alpn, Hello, Hellos, Outcome, Side, Version};
 use observer_ebpf::track::HELLO;
 
 use crate::hello::server_hello;
@@ -15,17 +15,17 @@ pub fn check(data: &[u8]) {
     let Ok((flight, told)) = case(&mut input) else {
         return;
     };
-    let whole = Flight::default().push(&flight);
+    let whole = Hellos::default().push(Side::Server, &flight);
     if let Some(hello) = told {
         assert_eq!(whole, Some(Outcome::Agreed(hello)));
     }
-    let mut reading = Flight::default();
+    let mut reading = Hellos::default();
     let mut said = None;
     let mut rest = flight.as_slice();
     while !rest.is_empty() && said.is_none() {
         let most = input.int_in_range(1..=64).unwrap_or(1);
         let (piece, after) = rest.split_at(most.min(rest.len()));
-        said = reading.push(piece);
+        said = reading.push(Side::Server, piece);
         rest = after;
         assert!(reading.heap_bytes() <= 2 * HELLO as usize);
     }
@@ -38,9 +38,16 @@ fn case(input: &mut Unstructured<'_>) -> Result<(Vec<u8>, Option<Hello>)> {
         let length = input.arbitrary_len::<u8>()?;
         return Ok((input.bytes(length)?.to_vec(), None));
     }
+    let version = *input.choose(&Version::ALL)?;
     let hello = Hello {
-        version: *input.choose(&Version::ALL)?,
+        version,
         cipher: input.arbitrary()?,
+        // Since TLS 1.3 it stands where it is encrypted.
+        alpn: if version == Version::Tls13 {
+            Alpn::Unknown
+        } else {
+            Alpn::None
+        },
     };
     let mut flight = Vec::new();
     if input.arbitrary()? {

@@ -159,7 +159,7 @@ impl Host for Server {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Shown {
     records: Vec<String>,
-    opaque: BTreeMap<(u16, &'static str), u64>,
+    opaque: BTreeMap<(u16, bool, &'static str), u64>,
     dropped: BTreeMap<(&'static str, &'static str), u64>,
     missing_bytes: u64,
     conflicts: u64,

@@ -7,7 +7,7 @@ mod sealing;
 use arbitrary::{Result, Unstructured};
 use observer::flow::Seen;
 use observer::tls::secrets::{Bounds, Secrets};
-use observer::tls::{Inputs, Limits, Plain, Session, Side};
+use observer::tls::{Inputs, Limits, Plain, Session, Side, Terms};
 use observer_ebpf::track::ORIGIN;
 
 use conversation::{Conversation, Piece};
@@ -52,6 +52,7 @@ struct Reader<'a> {
     truth: &'a [Vec<u8>; 2],
     ways: [Way; 2],
     needless: [Option<u64>; 2],
+    agreed: bool,
     error: Option<&'static str>,
 }
 
@@ -72,7 +73,13 @@ fn index(side: Side) -> usize {
 }
 
 impl Plain for Reader<'_> {
+    fn agreed(&mut self, _: Terms) {
+        assert!(!self.agreed, "agreed on twice");
+        self.agreed = true;
+    }
+
     fn data(&mut self, from: Side, seen: Seen, offset: u64, bytes: &[u8]) {
+        assert!(self.agreed, "read before anything was agreed on");
         self.moved(from, offset, bytes.len() as u64);
         let other = &self.ways[1 - index(from)];
         if let Some(acked) = seen.acked
@@ -149,6 +156,7 @@ fn read(conversation: &Conversation, lost: impl Fn(usize) -> bool) -> Reader<'_>
             scarred: false,
         }),
         needless: conversation.needless,
+        agreed: false,
         error: None,
     };
     let mut secrets = Secrets::new(Bounds {

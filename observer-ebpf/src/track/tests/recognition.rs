@@ -134,14 +134,17 @@ fn segments_without_bytes_do_not_use_up_patience() {
 
 #[test]
 fn tls_and_http2_are_said_once_and_sealed() {
-    for (start, kind) in [(TLS, Kind::Tls), (HTTP2, Kind::Http2)] {
-        for mut talk in [Conversation::opened(1, 2), Conversation::joined(1, 2)] {
-            let said = delivery(talk.send(Client, start));
-            assert_eq!((said.kind, said.copy), (kind, 0));
-            assert_eq!(talk.send(Client, start), Decision::Pass);
-            // Bytes of it that look like a start are chance.
-            assert_eq!(talk.send(Client, GET), Decision::Pass);
-        }
+    let (opened, joined) = (Conversation::opened(1, 2), Conversation::joined(1, 2));
+    for (mut talk, start, kind) in [
+        (joined, TLS, Kind::Tls),
+        (Conversation::joined(1, 2), HTTP2, Kind::Http2),
+        (opened, HTTP2, Kind::Http2),
+    ] {
+        let said = delivery(talk.send(Client, start));
+        assert_eq!((said.kind, said.copy), (kind, 0));
+        assert_eq!(talk.send(Client, start), Decision::Pass);
+        // Bytes of it that look like a start are chance.
+        assert_eq!(talk.send(Client, GET), Decision::Pass);
     }
     let mut joined = Conversation::joined(1, 2);
     joined.send(Client, TLS);
@@ -152,12 +155,34 @@ fn tls_and_http2_are_said_once_and_sealed() {
 }
 
 #[test]
-fn what_a_tls_server_says_first_is_delivered_once() {
+fn once_a_tls_server_answers_its_client_s_hello_is_over() {
+    let mut talk = Conversation::opened(1000, 9000);
+    let hello = delivery(talk.send(Client, TLS));
+    assert_eq!(hello.copy, TLS.len() as u32);
+    assert_eq!(delivery(talk.send(Server, TLS)).kind, Kind::Handshake);
+    assert_eq!(talk.send(Client, OTHER), Decision::Pass);
+}
+
+#[test]
+fn what_tls_ends_say_first_is_delivered_once() {
     for low in [Client, Server] {
         let mut talk = Conversation::joined(1000, 9000);
         talk.low = low;
         talk.handshake();
-        assert_eq!(delivery(talk.send(Client, TLS)).kind, Kind::Tls);
+        let asked = talk.segment(Client, 1400, 0);
+        let hello = delivery(talk.send_long(Client, TLS, 1400));
+        assert_eq!(
+            (hello.kind, hello.offset, hello.copy),
+            (Kind::Tls, ORIGIN, 1400)
+        );
+        assert_eq!(talk.see(&asked, TLS, INTERFACE), Some(Decision::Pass));
+        // A long hello goes on, and no further than anybody reads.
+        let rest = delivery(talk.send_long(Client, OTHER, 1400));
+        assert_eq!(
+            (rest.kind, rest.offset, rest.copy),
+            (Kind::Handshake, ORIGIN + 1400, HELLO as u32 - 1400)
+        );
+        assert_eq!(talk.send(Client, OTHER), Decision::Pass);
         let first = talk.segment(Server, 1400, 0);
         let said = delivery(talk.send_long(Server, TLS, 1400));
         assert_eq!(
@@ -170,7 +195,6 @@ fn what_a_tls_server_says_first_is_delivered_once() {
             Some(Decision::Pass),
             "{low:?}"
         );
-        assert_eq!(talk.send(Client, TLS), Decision::Pass);
         let rest = delivery(talk.send_long(Server, OTHER, 1400));
         assert_eq!(
             (rest.kind, rest.offset, rest.copy),

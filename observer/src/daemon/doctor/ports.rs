@@ -1,14 +1,14 @@
 //! Listening ports of this host, and which of them a running daemon cannot read.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::kernel::processes;
+use crate::kernel::owners;
 
 /// A listening port.
 #[derive(Debug, Serialize)]
@@ -16,7 +16,7 @@ pub struct Port {
     /// Its number.
     pub port: u16,
     /// Name of the process that listens, if it can be seen.
-    pub process: Option<String>,
+    pub process: Option<Arc<str>>,
     /// What of it cannot be read.
     pub blind: Option<String>,
 }
@@ -31,16 +31,10 @@ const METRIC: &str = "observer_opaque_connections_total{";
 
 /// Every listening TCP port of this network namespace.
 pub fn listening(opaque: &Opaque) -> Vec<Port> {
-    let me = std::process::id();
-    let inodes: BTreeMap<u16, u64> = ["tcp", "tcp6"]
-        .into_iter()
-        .flat_map(|table| processes::listeners(me, table))
-        .map(|(inode, port)| (port, inode))
-        .collect();
-    let owners = owners();
-    let ports = inodes.into_iter().map(|(port, inode)| Port {
+    let ports = owners::listening().into_iter();
+    let ports = ports.map(|(port, process)| Port {
         port,
-        process: owners.get(&inode).cloned(),
+        process,
         blind: opaque.get(&port).map(|reasons| {
             let reasons: Vec<String> = reasons
                 .iter()
@@ -50,29 +44,6 @@ pub fn listening(opaque: &Opaque) -> Vec<Port> {
         }),
     });
     ports.collect()
-}
-
-/// Names of processes by the sockets that they hold.
-fn owners() -> HashMap<u64, String> {
-    let mut owners = HashMap::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(process) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<u32>().ok())
-        else {
-            continue;
-        };
-        let Ok(name) = fs::read_to_string(entry.path().join("comm")) else {
-            continue;
-        };
-        for inode in processes::sockets(process) {
-            owners
-                .entry(inode)
-                .or_insert_with(|| name.trim().to_owned());
-        }
-    }
-    owners
 }
 
 /// What the daemon on this address could not read; `None` when none answers.
@@ -126,7 +97,11 @@ mod tests {
 
     #[test]
     fn blind_ports_are_read_from_the_metrics() {
-        let page = "# TYPE x counter\nobserver_opaque_connections_total{port=\"443\",reason=\"tls\"} 12\nother 1\n";
+        let page = concat!(
+            "# TYPE x counter\n",
+            r#"observer_opaque_connections_total{port="443",process="java",reason="tls"} 12"#,
+            "\nother 1\n"
+        );
         assert_eq!(
             parse(page),
             Opaque::from([(443, vec![("tls".to_owned(), 12)])])

@@ -41,7 +41,15 @@ const FIELDS: [&str; 29] = [
     "key",
 ];
 /// And after them.
-const LAST: [&str; 2] = ["complete", "reason"];
+const LAST: [&str; 7] = [
+    "complete",
+    "reason",
+    "tls_version",
+    "tls_cipher",
+    "tls_alpn",
+    "tls_server_name",
+    "ja4",
+];
 
 /// Prints to standard output.
 pub struct Printer {
@@ -167,7 +175,7 @@ fn table_line(record: &Record<'_>) -> String {
 fn row<'a>(record: &'a Record<'_>) -> [Cow<'a, str>; FIELDS.len() + LAST.len()] {
     let number = |number: u64| Cow::Owned(number.to_string());
     let optional = |text: &'a Option<String>| csv(text.as_deref().unwrap_or_default());
-    let credential = record.credential.as_ref();
+    let (credential, tls) = (record.credential.as_ref(), record.tls.as_ref());
     [
         csv(&record.time),
         number(record.duration_us),
@@ -202,5 +210,16 @@ fn row<'a>(record: &'a Record<'_>) -> [Cow<'a, str>; FIELDS.len() + LAST.len()] 
         optional(&record.key),
         Cow::Owned(record.complete.to_string()),
         optional(&record.reason),
+        csv(tls.map_or("", |terms| &terms.version)),
+        csv(tls.map_or("", |terms| &terms.cipher)),
+        csv(tls
+            .and_then(|terms| terms.alpn.as_deref())
+            .unwrap_or_default()),
+        csv(tls
+            .and_then(|terms| terms.server_name.as_deref())
+            .unwrap_or_default()),
+        csv(tls
+            .and_then(|terms| terms.ja4.as_deref())
+            .unwrap_or_default()),
     ]
 }

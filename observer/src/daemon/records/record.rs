@@ -62,6 +62,23 @@ pub struct Record<'a> {
     pub complete: bool,
     #[serde(default)]
     pub reason: Option<String>,
+    #[serde(borrow, default)]
+    pub tls: Option<Terms<'a>>,
+}
+
+/// What was agreed on.
+#[derive(Debug, Deserialize)]
+pub struct Terms<'a> {
+    #[serde(borrow)]
+    pub version: Cow<'a, str>,
+    #[serde(borrow)]
+    pub cipher: Cow<'a, str>,
+    #[serde(default)]
+    pub alpn: Option<String>,
+    #[serde(default)]
+    pub server_name: Option<String>,
+    #[serde(default)]
+    pub ja4: Option<String>,
 }
 
 /// What is shown of a credential.

@@ -19,6 +19,7 @@ use super::secrets::{material, say};
 use super::watch::Watch;
 use crate::export::State;
 use crate::export::records::RecordSink;
+use crate::kernel::owners::Owners;
 use crate::kernel::{self, Kernel, KernelError, counters, monotonic_now};
 use crate::pipeline::Pipeline;
 use crate::usage::Call;
@@ -41,6 +42,7 @@ pub struct Capture {
     pipeline: Pipeline,
     records: Option<RecordSink>,
     host: ThisHost,
+    owners: Owners,
     state: Arc<State>,
     orders: Receiver<Order>,
     books: Books,
@@ -102,6 +104,8 @@ impl Capture {
         if known.len() != now.len() {
             *known = now;
         }
+        let owners =
+            Owners::start().map_err(|error| Failure::support("starting to observe", error))?;
         let base = statistics::Base::new(known.clone(), &kernel)
             .map_err(|error| Failure::support("starting to observe", error))?;
         Ok(Self {
@@ -109,6 +113,7 @@ impl Capture {
             pipeline,
             records,
             host,
+            owners,
             state,
             orders,
             base,
@@ -333,6 +338,10 @@ impl Capture {
             records.tick(utc);
         }
         let mut stats = statistics::of_pipeline(pipeline, records.as_ref());
+        let own = stats.opaque_connections.iter_mut();
+        for opaque in own.filter(|opaque| opaque.own) {
+            opaque.process = self.owners.name(opaque.port);
+        }
         statistics::add_kernel(&mut stats, kernel, &self.base)?;
         let ledger = books.status();
         stats

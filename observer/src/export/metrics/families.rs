@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::Family;
 use crate::awareness::{Rule, Severity};
-use crate::usage::ErrorClass;
 use crate::usage::reconcile::Class;
+use crate::usage::{ErrorClass, UNKNOWN};
 
 /// Counts by rule and severity, zero for each rule at its own: alerts need a series before it rises.
 fn counted(counts: &[((Rule, Severity), u64)]) -> BTreeMap<(Rule, Severity), u64> {
@@ -22,7 +22,7 @@ fn counted(counts: &[((Rule, Severity), u64)]) -> BTreeMap<(Rule, Severity), u64
 }
 
 /// Every family of the contract that is counted so far.
-pub(super) static FAMILIES: [Family; 39] = [
+pub(super) static FAMILIES: [Family; 42] = [
     Family {
         name: "http_requests_total",
         kind: MetricType::COUNTER,
@@ -263,11 +263,19 @@ pub(super) static FAMILIES: [Family; 39] = [
     Family {
         name: "opaque_connections_total",
         kind: MetricType::COUNTER,
-        labels: &["port", "reason"],
-        help: "Connections that could not be read, by the server's port.",
+        labels: &["port", "process", "reason"],
+        help: "Connections that could not be read, by the server's port and the process that listens there.",
         fill: |samples, from| {
-            for (port, reason, count) in &from.capture.opaque_connections {
-                samples.count(&[&port.to_string(), reason], *count);
+            for opaque in &from.capture.opaque_connections {
+                let process = match &opaque.process {
+                    Some(name) => name,
+                    None if opaque.own => UNKNOWN,
+                    None => "",
+                };
+                samples.count(
+                    &[&opaque.port.to_string(), process, opaque.reason],
+                    opaque.count,
+                );
             }
         },
     },
@@ -290,6 +298,39 @@ pub(super) static FAMILIES: [Family; 39] = [
         fill: |samples, from| {
             for (version, result, count) in &from.capture.tls_handshakes {
                 samples.count(&[version, result], *count);
+            }
+        },
+    },
+    Family {
+        name: "tls_agreements_total",
+        kind: MetricType::COUNTER,
+        labels: &["version", "cipher", "alpn"],
+        help: "What TLS handshakes with servers of this host agreed on.",
+        fill: |samples, from| {
+            for (version, cipher, alpn, count) in from.capture.tls_agreements.agreed() {
+                samples.count(&[version, cipher, alpn], count);
+            }
+        },
+    },
+    Family {
+        name: "tls_server_names_total",
+        kind: MetricType::COUNTER,
+        labels: &["server_name"],
+        help: "TLS handshakes by the server that the client asked for.",
+        fill: |samples, from| {
+            for (name, count) in from.capture.tls_agreements.server_names() {
+                samples.count(&[name], count);
+            }
+        },
+    },
+    Family {
+        name: "tls_clients_total",
+        kind: MetricType::COUNTER,
+        labels: &["ja4"],
+        help: "TLS handshakes by the JA4 fingerprint of the client.",
+        fill: |samples, from| {
+            for (ja4, count) in from.capture.tls_agreements.clients() {
+                samples.count(&[ja4], count);
             }
         },
     },
@@ -356,7 +397,8 @@ pub(super) static FAMILIES: [Family; 39] = [
         labels: &["metric"],
         help: "Series that were folded into __other__ because max_series was reached.",
         fill: |samples, from| {
-            for (metric, count) in from.snapshot.overflow {
+            let of_tls = from.capture.tls_agreements.overflow();
+            for (metric, count) in from.snapshot.overflow.into_iter().chain(of_tls) {
                 samples.count(&[&format!("observer_{metric}")], count);
             }
         },

@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 
+use crate::tls::{Terms, cipher_name};
 use crate::usage::{Call, Responsible};
 
 /// Appends the record of this exchange with its line feed.
@@ -51,6 +52,9 @@ pub fn write_record(line: &mut Vec<u8>, call: &Call) {
     fields.optional_text(",\"key\":", call.key.as_deref());
     fields.truth(",\"complete\":", call.is_certain());
     fields.optional_text(",\"reason\":", call.reason());
+    if let Some(terms) = call.tls.as_deref() {
+        fields.terms(terms);
+    }
     fields.raw("}\n");
 }
 
@@ -94,6 +98,18 @@ impl Fields<'_> {
             }
             _ => self.raw(character.encode_utf8(&mut [0; 4])),
         }
+    }
+
+    fn terms(&mut self, terms: &Terms) {
+        let Terms { hello, offer } = terms;
+        self.text(",\"tls\":{\"version\":", hello.version.name());
+        self.text(",\"cipher\":", &cipher_name(hello.cipher));
+        self.optional_text(",\"alpn\":", hello.alpn.chosen());
+        let offer = offer.as_deref();
+        let server_name = offer.and_then(|offer| offer.server_name.as_deref());
+        self.optional_text(",\"server_name\":", server_name);
+        self.optional_text(",\"ja4\":", offer.map(|offer| &*offer.ja4));
+        self.raw("}");
     }
 
     fn optional_text(&mut self, name: &str, value: Option<&str>) {

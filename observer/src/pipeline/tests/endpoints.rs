@@ -37,6 +37,13 @@ pub struct Talk {
     pub client: Client,
 }
 
+impl Talk {
+    /// Whether the client names protocols to choose from.
+    pub fn names_protocols(&self) -> bool {
+        self.suite.is_multiple_of(2)
+    }
+}
+
 /// A segment as it passes the observer.
 #[derive(Clone, Debug)]
 pub struct Passed {
@@ -130,6 +137,9 @@ fn configurations(talk: &Talk) -> (Arc<ClientConfig>, ServerConfig, Arc<Log>) {
         .with_custom_certificate_verifier(Arc::new(Anybody(provided)))
         .with_no_client_auth();
     client.key_log = log.clone();
+    if talk.names_protocols() {
+        client.alpn_protocols = vec![b"h3".to_vec(), b"http/1.1".to_vec()];
+    }
     client.enable_early_data = talk.early;
     client.max_fragment_size = Some(talk.record_bytes);
     let mut provided = provider(suite);
@@ -146,6 +156,7 @@ fn configurations(talk: &Talk) -> (Arc<ClientConfig>, ServerConfig, Arc<Log>) {
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .unwrap();
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Early data is taken with what the server keeps only: it must not be taken twice.
     if !talk.early {
         server.ticketer = ring::Ticketer::new().unwrap();

@@ -13,8 +13,8 @@ use crate::http::tests::random_loss::{Client, Dice, Message, client, exchange};
 use crate::identity::{Attributor, Fingerprinter, IdentitySettings, Pepper, Registry};
 use crate::route::{self, Routes};
 use crate::segment::Segment;
-use crate::tls::Side;
 use crate::tls::secrets::Material;
+use crate::tls::{Alpn, Hello, Side, Version};
 use crate::usage::{Call, Visibility};
 
 pub struct Server;
@@ -250,6 +250,40 @@ pub fn check(
     Ok(count)
 }
 
+/// Fails where a call says something else of its connection than what its ends agreed on.
+fn check_terms(call: &Call, how: &Talk) -> Result<(), String> {
+    let suite = SUITES[how.suite];
+    let (version, named) = if suite >> 8 == 0x13 {
+        (Version::Tls13, "t13d")
+    } else {
+        (Version::Tls12, "t12d")
+    };
+    let alpn = if how.names_protocols() {
+        Alpn::Chosen("http/1.1")
+    } else {
+        Alpn::None
+    };
+    let hello = Hello {
+        version,
+        cipher: suite,
+        alpn,
+    };
+    let terms = call.tls.as_deref();
+    let offer = terms.and_then(|terms| terms.offer.as_deref());
+    let ends = if how.names_protocols() { "h3_" } else { "00_" };
+    let is_true = terms.is_some_and(|terms| terms.hello == hello)
+        && offer.is_some_and(|offer| {
+            let ja4 = offer.ja4.split_at_checked(11);
+            offer.server_name.as_deref() == Some("api.example")
+                && ja4.is_some_and(|(head, _)| head.starts_with(named) && head.ends_with(ends))
+        });
+    if is_true {
+        Ok(())
+    } else {
+        Err(format!("not {hello:?}, {named}, {ends}: {terms:?}"))
+    }
+}
+
 fn run(seed: u64, how: &Talk, view: View) -> Result<(usize, usize), String> {
     let mut dice = Dice(seed | 1);
     let exchanges: Vec<_> = (0..1 + dice.roll(20))
@@ -260,6 +294,7 @@ fn run(seed: u64, how: &Talk, view: View) -> Result<(usize, usize), String> {
     let (calls, counts) = observe(&heard, View { late, ..view }, &mut dice);
     let certain = check(&exchanges, &calls, &counts)
         .map_err(|reason| format!("{reason}\n{:?}\n{:?}", counts.opaque, counts.handshakes))?;
+    calls.iter().try_for_each(|call| check_terms(call, how))?;
     // Where a restart comes between early data and the end of its handshake, the connection is given up.
     let may_end = view.restart.is_some() && how.early && counts.opaque.len() == 1;
     if certain < exchanges.len() && view.loss == 0 && !may_end {

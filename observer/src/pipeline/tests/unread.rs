@@ -26,7 +26,7 @@ fn without_its_secrets_a_connection_is_counted() {
     silent.secrets.clear();
     let (calls, counts) = observe(&silent, PLAIN, &mut dice);
     assert!(calls.is_empty());
-    assert_eq!(counts.opaque, [((443, "tls_no_secret"), 1)].into());
+    assert_eq!(counts.opaque, [((443, true, "tls_no_secret"), 1)].into());
     assert_eq!(counts.handshakes, [(("1.3", "opaque"), 1)].into());
 }
 
@@ -46,7 +46,7 @@ fn with_secrets_of_another_one_it_is_counted_too() {
     *secret = another;
     let (calls, counts) = observe(&wrong, PLAIN, &mut dice);
     assert!(calls.is_empty());
-    assert_eq!(counts.opaque, [((443, "tls_wrong_secret"), 1)].into());
+    assert_eq!(counts.opaque, [((443, true, "tls_wrong_secret"), 1)].into());
     // Keys were there: that they are wrong shows with the first record.
     assert_eq!(counts.handshakes.values().sum::<u64>(), 1);
 }
@@ -59,7 +59,7 @@ fn a_hole_in_the_servers_hello_ends_it() {
     holed.passed.remove(hello.unwrap());
     let (calls, counts) = observe(&holed, PLAIN, &mut dice);
     assert!(calls.is_empty());
-    assert_eq!(counts.opaque, [((443, "tls_gap"), 1)].into());
+    assert_eq!(counts.opaque, [((443, true, "tls_gap"), 1)].into());
     assert_eq!(counts.handshakes, [(("none", "unread"), 1)].into());
 }
 
@@ -80,7 +80,7 @@ fn secrets_that_do_not_come_are_waited_for_until_it_is_time() {
     pipeline.tick(2 * wait, &mut Server, &mut |_| panic!("a call"));
     assert_eq!(
         pipeline.counts().opaque,
-        [((443, "tls_no_secret"), 1)].into()
+        [((443, true, "tls_no_secret"), 1)].into()
     );
     // From then on the kernel side need not copy any of it.
     let more = Passed {
@@ -150,5 +150,5 @@ fn early_data_needs_a_secret_of_its_own() {
     without.secrets.retain(|material| !is_early(material));
     let (calls, counts) = observe(&without, PLAIN, &mut dice);
     assert!(calls.is_empty());
-    assert_eq!(counts.opaque, [((443, "tls_no_secret"), 1)].into());
+    assert_eq!(counts.opaque, [((443, true, "tls_no_secret"), 1)].into());
 }

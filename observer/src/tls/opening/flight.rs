@@ -4,12 +4,12 @@
 use ring::digest;
 
 use super::Held;
-use crate::tls::Unreadable;
 use crate::tls::message::{self, ENCRYPTED_EXTENSIONS, Extensions, FINISHED};
 use crate::tls::protection::{ALERT, HANDSHAKE, Keys};
 use crate::tls::schedule::{self, Traffic};
 use crate::tls::secrets::{self, Join, Label, Secret, Secrets};
 use crate::tls::suite::{Hash, Suite};
+use crate::tls::{Alpn, Unreadable};
 
 /// The server's encrypted flight of TLS 1.3, up to its Finished.
 pub(super) struct Flight {
@@ -18,6 +18,8 @@ pub(super) struct Flight {
     source: Source,
     transcript: digest::Context,
     messages: Vec<u8>,
+    /// The protocol that the server chose.
+    pub alpn: Alpn,
     /// What the client sent early is taken.
     pub early: bool,
     /// Read up to its Finished.
@@ -79,6 +81,7 @@ impl Flight {
             source,
             transcript,
             messages: Vec::new(),
+            alpn: Alpn::None,
             early: false,
             done: false,
         }))
@@ -104,6 +107,7 @@ impl Flight {
                 ENCRYPTED_EXTENSIONS => {
                     let said = whole.get(4..).and_then(Extensions::read);
                     let said = said.ok_or(Unreadable::Malformed)?;
+                    self.alpn = Alpn::of(said.protocol);
                     message::check_protocol(said.protocol)?;
                     self.early = said.early;
                 }

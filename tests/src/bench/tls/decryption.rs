@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use observer::flow::Seen;
 use observer::tls::secrets::{Bounds, Material, Secrets, read_line};
-use observer::tls::{Inputs, Limits, Plain, Session, Side};
+use observer::tls::{Inputs, Limits, Plain, Session, Side, Terms};
 use rustix::time::{ClockId, clock_gettime};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, Connection, KeyLog, ServerConnection};
@@ -51,6 +51,8 @@ struct Answer<'a> {
 }
 
 impl Plain for Answer<'_> {
+    fn agreed(&mut self, _: Terms) {}
+
     fn data(&mut self, from: Side, _: Seen, _: u64, bytes: &[u8]) {
         if from == Side::Client {
             return;

@@ -2,7 +2,7 @@
 
 use arbitrary::{Result, Unstructured};
 use observer::tls::secrets::{Derived, Label, Material, Secret};
-use observer::tls::{Hello, Side, Version};
+use observer::tls::{Alpn, Hello, Side, Version};
 use observer_ebpf::track::ORIGIN;
 
 use super::sealing::{Sealer, Suite, suites};
@@ -141,6 +141,7 @@ fn open_new(
     let chosen = Hello {
         version: Version::Tls13,
         cipher: suite.number,
+        alpn: Alpn::Unknown,
     };
     let answer = server_hello(&chosen, SERVER_RANDOM, 0);
     writer.say(Side::Server, &plain(22, &answer))?;
@@ -199,6 +200,7 @@ fn open_old(
     let chosen = Hello {
         version: Version::Tls12,
         cipher: suite.number,
+        alpn: Alpn::None,
     };
     let answer = server_hello(&chosen, SERVER_RANDOM, 32);
     let certificate = vec![9; writer.input.int_in_range(0..=3000)?];
