@@ -16,6 +16,8 @@ pub enum Sign {
     Proxy,
     /// The HTTP/2 connection preface (RFC 9113 section 3.4).
     Http2,
+    /// A frame of HTTP/2 (RFC 9113 section 4.1). Says something only where a connection was joined in the middle.
+    Frame,
     /// A TLS handshake record (RFC 8446 section 5.1).
     Tls,
     /// So few bytes that one of the others may begin with them. Says something only at the start of a connection.
@@ -62,7 +64,32 @@ pub fn read(lead: &[u8; LEAD], length: u32) -> Option<Sign> {
         b"PROXY TC" | b"PROXY UN" | b"\r\n\r\n\0\r\nQ" => return Some(Sign::Proxy),
         _ => {}
     }
+    if a == 0 && frame(lead, length) {
+        return Some(Sign::Frame);
+    }
     request(lead, length)
+}
+
+/// A frame's header: of a kind that has one length, or the head or content of one of the first streams of a client, in a frame of
+/// usual size.
+#[inline(always)]
+fn frame(lead: &[u8; LEAD], length: u32) -> bool {
+    let [_, b, c, kind, flags, f, g, h, i, ..] = *lead;
+    let octets = u32::from_be_bytes([0, 0, b, c]);
+    let stream = u32::from_be_bytes([f, g, h, i]);
+    let asked = stream & 1 == 1 && stream >> 24 == 0 && octets > 0 && octets <= 1 << 14;
+    length >= 9
+        && match (kind, octets) {
+            // END_STREAM, PADDED.
+            (0, _) => asked && flags & !9 == 0,
+            // The same, END_HEADERS, PRIORITY.
+            (1, _) => asked && flags & !0x2d == 0 && flags & 4 != 0,
+            (3, 4) => stream != 0 && flags == 0,
+            (4, 0) => stream == 0 && flags == 1,
+            (6, 8) => stream == 0 && flags & !1 == 0,
+            (8, 4) => flags == 0,
+            _ => false,
+        }
 }
 
 /// A token of at most 24 bytes, a space, and the start of a target.
@@ -178,5 +205,27 @@ mod tests {
         assert_eq!(of(b"*1\r\n"), None);
         assert_eq!(of(b"\0\0\0\x08"), None);
         assert_eq!(of(b"HTTP/2"), None);
+    }
+
+    #[test]
+    fn frames_are_told_from_other_bytes() {
+        for frame in [
+            &b"\0\0\x1e\x01\x05\0\0\0\x03\x82"[..],
+            b"\0\x40\0\0\0\0\0\0\x03abc",
+            b"\0\0\x04\x08\0\0\0\0\0\0\x01\0\0",
+            b"\0\0\0\x04\x01\0\0\0\0",
+            b"\0\0\x08\x06\0\0\0\0\0abcdefgh",
+        ] {
+            assert_eq!(of(frame), Some(Sign::Frame), "{frame:?}");
+        }
+        for other in [
+            &[0; 32][..],
+            b"\0\0\x1e\x01\x01\0\0\0\x03\x82",
+            b"\0\0\x1e\x01\x05\0\0\0\x02\x82",
+            b"\0\0\x05\x08\0\0\0\0\0\0\x01\0\0",
+            b"\0\0\x1e\x01\x05\0\0",
+        ] {
+            assert_eq!(of(other), None, "{other:?}");
+        }
     }
 }

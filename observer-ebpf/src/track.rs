@@ -112,11 +112,11 @@ pub mod flow {
     pub const FROM_START: u32 = 1;
     /// The low end accepted the connection; with `FROM_START`, else the high one did.
     pub const LOW_ACCEPTED: u32 = 2;
-    /// It speaks HTTP/1.
+    /// It speaks HTTP; with `SEALED`, HTTP/2.
     pub const HTTP: u32 = 4;
     /// It speaks something that cannot be read; said once.
     pub const OPAQUE: u32 = 8;
-    /// What it speaks is encrypted: its bytes are no sign of anything.
+    /// What it speaks is encrypted, or framed: its bytes are no sign of anything.
     pub const SEALED: u32 = 16;
     /// Something of it was delivered.
     pub const DELIVERED: u32 = 32;
@@ -326,6 +326,7 @@ pub fn observe(
     let sign = match sign {
         Some(Sign::Prefix) if from_start && offset == ORIGIN => Some(Sign::Request),
         Some(Sign::Prefix) => None,
+        Some(Sign::Frame) if known.state & (flow::FROM_START | flow::HTTP) != 0 => None,
         sign => sign,
     };
     let accepted = (known.state & flow::LOW_ACCEPTED != 0) != segment.from_high;
@@ -376,8 +377,8 @@ pub fn observe(
         };
         return deliver(kind, 0, copy, false);
     }
-    // What is encrypted shows no sign.
-    if sign.is_some() && !whole && offset > half.start {
+    // What is encrypted or framed shows no sign.
+    if sign.is_some() && known.state & (flow::WHOLE | flow::SEALED) == 0 && offset > half.start {
         half.start = offset;
     }
     if end >= half.needless
@@ -471,9 +472,11 @@ fn recognise(
             *state |= flow::OPAQUE | flow::SEALED;
             return Some(Kind::Tls);
         }
-        Some(Sign::Http2) => {
-            *state |= flow::OPAQUE | flow::SEALED;
-            return Some(Kind::Http2);
+        // Of its frames none is a sign.
+        Some(Sign::Http2 | Sign::Frame) => {
+            *state |= flow::HTTP | flow::SEALED;
+            *state &= !flow::OPAQUE;
+            return Some(Kind::Segment);
         }
         Some(Sign::Prefix) | None => {}
     }

@@ -10,6 +10,7 @@ mod detect;
 mod exchange;
 mod framing;
 mod head;
+pub mod http2;
 mod loss;
 mod message;
 mod pairing;
@@ -20,9 +21,9 @@ mod reader;
 pub(crate) mod tests;
 
 pub use advice::Advice;
-pub use connection::Connection;
+pub use connection::{Connection, Switch};
 pub use detect::{Start, detect};
-pub use exchange::{Cut, Exchange, Malformed, Uncertain};
+pub use exchange::{Cut, Exchange, Malformed, Rpc, Uncertain};
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -62,6 +63,8 @@ pub enum Version {
     Http10,
     /// HTTP/1.1
     Http11,
+    /// HTTP/2
+    Http2,
 }
 
 /// A request's head, borrowed for the time of [`Sink::request`]. It may carry secrets: nobody keeps it.
@@ -104,4 +107,7 @@ pub trait Sink {
 
     /// Bytes that were never seen and do not lie in a body of known length.
     fn missing(&mut self, bytes: u64);
+
+    /// A frame of HTTP/2 began.
+    fn frame(&mut self, _kind: http2::Kind) {}
 }

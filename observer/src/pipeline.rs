@@ -7,6 +7,7 @@ mod connection;
 mod edges;
 mod names;
 mod sealed;
+mod spoken;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +31,7 @@ pub use checkpoint::FlowState;
 pub use connection::Connection;
 use connection::{Reading, Speaks};
 use edges::Edges;
-use names::Names;
+use names::{GrpcCalls, Names};
 use sealed::{Shared, Waiting};
 
 /// Bounds and choices of the pipeline.
@@ -110,6 +111,8 @@ pub struct Counts {
     pub opaque: BTreeMap<(u16, bool, &'static str), u64>,
     /// What a bound refused, by stage and reason.
     pub dropped: BTreeMap<(&'static str, &'static str), u64>,
+    /// Frames of HTTP/2, in the order of [`Kind::ALL`](crate::http::http2::Kind::ALL).
+    pub frames: [u64; 11],
     /// Events that were no events.
     pub undecodable: u64,
     /// Exchanges with bytes that conflicted between retransmissions.
@@ -162,6 +165,7 @@ struct Rules {
     hints: Vec<(FlowKey, Hint)>,
     handshakes: Vec<Handshake>,
     names: Names,
+    grpc: GrpcCalls,
     discovery: Option<Box<Discovery>>,
     edges: Edges,
 }
@@ -185,6 +189,7 @@ impl Pipeline {
             hints: Vec::new(),
             handshakes: Vec::new(),
             names: Names::default(),
+            grpc: GrpcCalls::default(),
             discovery: None,
             edges: Edges::default(),
         };
@@ -750,7 +755,6 @@ fn note_raw(flow: &mut Flow<Connection>, segment: &Segment<'_>, at: u64, waited:
 fn reason(kind: Kind) -> &'static str {
     match kind {
         Kind::Tls | Kind::Handshake => "tls",
-        Kind::Http2 => "http2",
         Kind::Segment | Kind::Record | Kind::Opaque => "not_http",
     }
 }

@@ -96,8 +96,6 @@ pub enum Unreadable {
     Refused,
     /// It began before a restart, over which no secrets are kept.
     Restart,
-    /// It carries HTTP/2.
-    Http2,
     /// It carries something else.
     NotHttp,
 }
@@ -235,7 +233,6 @@ impl Unreadable {
             Self::Malformed => "tls_malformed",
             Self::Renegotiation => "tls_renegotiation",
             Self::Restart => "tls_restart",
-            Self::Http2 => "http2",
             Self::NotHttp => "not_http",
             Self::Refused => return None,
         })

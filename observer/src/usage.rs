@@ -32,7 +32,8 @@ pub use snapshot::{
     StatusLabel,
 };
 
-use crate::http::{Cut, Malformed, Uncertain};
+use crate::http::http2::Reason;
+use crate::http::{Cut, Malformed, Rpc, Uncertain};
 use crate::identity::Traits;
 use crate::tls::Terms;
 
@@ -162,6 +163,10 @@ pub struct Call {
     pub app: Option<Arc<str>>,
     /// The registered key.
     pub key: Option<Arc<str>>,
+    /// The reason that one side gave for cutting it (HTTP/2).
+    pub reset: Option<Reason>,
+    /// What is known of a call of gRPC.
+    pub rpc: Option<Rpc>,
     /// Why part of either head was not seen.
     pub uncertain: Option<Uncertain>,
     /// Why recipients may have read it differently.
@@ -280,6 +285,26 @@ impl Outcome {
             .find(|outcome| outcome.as_str() == name)
     }
 
+    /// Of a call of gRPC that ended with this code (<https://grpc.io/docs/guides/status-codes/>): as the status of HTTP that Google's
+    /// APIs have for it (google/rpc/code.proto).
+    pub fn of_grpc(code: u32, credential: bool) -> Self {
+        let status = match code {
+            0 => 200,
+            1 => return Self::ClientAbort,
+            3 | 9 | 11 => 400,
+            4 => 504,
+            5 => 404,
+            6 | 10 => 409,
+            7 => 403,
+            8 => 429,
+            12 => 501,
+            14 => 503,
+            16 => 401,
+            _ => 500,
+        };
+        Self::of_status(status, credential)
+    }
+
     /// By the contract's precedence. No status and no cut is no response: the pairing was lost.
     pub fn of(
         status: Option<u16>,
@@ -375,11 +400,13 @@ impl Call {
         self.uncertain.is_none() && self.method.is_some()
     }
 
-    /// Why the record is not complete, or else why it is malformed. Of a head that was cut off, how.
+    /// Why the record is not complete, or else why it is malformed, or what was said when it was cut. Of a head that was cut off,
+    /// how.
     pub fn reason(&self) -> Option<&'static str> {
         self.uncertain
             .map(Uncertain::name)
             .or_else(|| self.malformed.map(Malformed::name))
+            .or_else(|| self.reset.map(Reason::name))
             .or_else(|| (!self.is_certain()).then(|| self.outcome.as_str()))
     }
 

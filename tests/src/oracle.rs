@@ -5,6 +5,7 @@
 
 mod credentials;
 mod handshake;
+mod hpack;
 mod http1;
 mod packets;
 mod pipeline;
@@ -14,6 +15,7 @@ mod walk;
 
 pub use credentials::check as credentials;
 pub use handshake::check as handshake;
+pub use hpack::check as hpack;
 pub use http1::check as http1;
 pub use pipeline::check as pipeline;
 pub use reassembly::check as reassembly;
@@ -24,12 +26,13 @@ pub use walk::check as walk;
 pub type Oracle = (&'static str, fn(&[u8]));
 
 /// Every oracle.
-pub const ORACLES: [Oracle; 7] = [
+pub const ORACLES: [Oracle; 8] = [
     ("walk", walk),
     ("reassembly", reassembly),
     ("handshake", handshake),
     ("tls_records", tls_records),
     ("http1", http1),
+    ("hpack", hpack),
     ("credentials", credentials),
     ("pipeline", pipeline),
 ];

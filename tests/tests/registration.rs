@@ -114,6 +114,8 @@ fn call(setup: &Setup, number: u64, key: Option<&str>, status: u16) -> Call {
         .into(),
         app: key.map(|_| "acme-app".into()),
         key: key.map(Arc::from),
+        reset: None,
+        rpc: None,
         uncertain: None,
         malformed: None,
         traits: Traits::default(),

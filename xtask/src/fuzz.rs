@@ -11,12 +11,13 @@ use crate::toolchain;
 /// The cargo-fuzz that was tried.
 const VERSION: &str = "0.13.1";
 /// Every target.
-const TARGETS: [&str; 7] = [
+const TARGETS: [&str; 8] = [
     "walk",
     "reassembly",
     "handshake",
     "tls_records",
     "http1",
+    "hpack",
     "credentials",
     "pipeline",
 ];

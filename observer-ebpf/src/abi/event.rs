@@ -5,15 +5,13 @@ use super::FlowKey;
 /// What an event tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A segment of a connection that speaks HTTP/1, or may do so.
+    /// A segment of a connection that speaks HTTP, or may do so.
     Segment,
-    /// The connection speaks TLS: nothing more of it is delivered but what its server says first.
+    /// The connection speaks TLS: nothing more of it is delivered but what its ends say first, which may come with this.
     Tls,
-    /// The connection speaks HTTP/2 in the clear: nothing more of it is delivered.
-    Http2,
     /// The connection showed no sign of HTTP: nothing more of it is delivered until it does.
     Opaque,
-    /// A segment of what the server of a TLS connection says first.
+    /// A segment of what an end of a TLS connection says first.
     Handshake,
     /// A segment of a TLS connection of which everything is delivered, from its first byte on.
     Record,
@@ -97,10 +95,9 @@ impl EventHeader {
         Some(match self.kind {
             0 => Kind::Segment,
             1 => Kind::Tls,
-            2 => Kind::Http2,
-            3 => Kind::Opaque,
-            4 => Kind::Handshake,
-            5 => Kind::Record,
+            2 => Kind::Opaque,
+            3 => Kind::Handshake,
+            4 => Kind::Record,
             _ => return None,
         })
     }

@@ -21,6 +21,20 @@ pub struct Connection<R> {
     pub(super) fresh: bool,
     pub(super) opaque: bool,
     client_closed: bool,
+    /// It turned out to speak HTTP/2.
+    #[serde(skip)]
+    pub(super) other: Option<Box<Switch>>,
+}
+
+/// Where HTTP/2 begins on a connection: stream offsets of each side's next byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switch {
+    /// The client's.
+    pub client: u64,
+    /// The server's.
+    pub server: u64,
+    /// What the client says first (RFC 9113 section 3.4) was seen.
+    pub prefaced: bool,
 }
 
 impl<R> Connection<R> {
@@ -34,6 +48,7 @@ impl<R> Connection<R> {
             fresh: from_start,
             opaque: false,
             client_closed: false,
+            other: None,
         }
     }
 
@@ -217,6 +232,16 @@ impl<R> Connection<R> {
     /// Nothing is pending, and no head is half read.
     pub fn is_idle(&self) -> bool {
         self.pairing.is_idle() && self.requests.open.is_none() && self.responses.open.is_none()
+    }
+
+    /// It speaks HTTP/2 from there on: whatever follows is ignored here.
+    pub fn speaks_http2(&self) -> Option<Switch> {
+        self.other.as_deref().copied()
+    }
+
+    /// Nothing was read of it yet, and it is joined in the middle.
+    pub fn is_joined(&self) -> bool {
+        self.requests.joined && self.responses.joined
     }
 
     /// This is not HTTP/1: whatever follows is ignored.

@@ -2,6 +2,8 @@
 //!
 //! Bias: prefers missing a start to seeing one inside a body; only bytes that leave no doubt count.
 
+use super::http2::PREFACE;
+
 /// The kind of message that starts here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Start {
@@ -38,7 +40,6 @@ pub fn detect(bytes: &[u8]) -> Option<Start> {
 /// Longest method that is looked for. The longest registered one is UPDATEREDIRECTREF with 17 bytes.
 const METHOD_BYTES: usize = 64;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const STATUS_LINE: &[u8] = b"HTTP/1.";
 pub(super) const PROXY_1: &[u8] = b"PROXY ";
 pub(super) const PROXY_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -52,7 +53,10 @@ pub(super) fn look(bytes: &[u8]) -> Look {
         b'\r' => return literal(bytes, PROXY_2, Start::Proxy),
         _ => {}
     }
-    for (text, start) in [(STATUS_LINE, Start::Response), (PREFACE, Start::Http2)] {
+    for (text, start) in [
+        (STATUS_LINE, Start::Response),
+        (PREFACE.as_slice(), Start::Http2),
+    ] {
         match literal(bytes, text, start) {
             Look::Not => {}
             sure => return sure,
@@ -183,7 +187,7 @@ mod tests {
     fn more_bytes_never_contradict_what_was_sure() {
         for text in [
             &b"GET /a HTTP/1.1\r\n"[..],
-            PREFACE,
+            PREFACE.as_slice(),
             b"HTTP/1.1 200 OK\r\n",
             b"PROXY TCP6 ::1",
             PROXY_2,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Advice;
+use super::http2::Reason;
 
 /// One request with its response, or what was seen of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,10 +30,27 @@ pub struct Exchange<R> {
     pub advice: Advice,
     /// How the exchange was cut before its end.
     pub cut: Option<Cut>,
+    /// The reason that was given for it (HTTP/2).
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// What is known of a call of gRPC.
+    #[serde(default)]
+    pub rpc: Option<Rpc>,
     /// Why the application may have read this exchange differently.
     pub malformed: Option<Malformed>,
     /// Why some part of either head is not known with certainty.
     pub uncertain: Option<Uncertain>,
+}
+
+/// A call of gRPC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rpc {
+    /// `grpc-status`; `None`: there was none.
+    pub status: Option<u32>,
+    /// Messages of the client; `None`: how many is not known.
+    pub requests: Option<u64>,
+    /// Messages of the server.
+    pub responses: Option<u64>,
 }
 
 /// How an exchange was cut before its end.
@@ -80,6 +98,8 @@ pub enum Uncertain {
     PipelineBound,
     /// Retransmitted bytes differed: which ones the receiver took cannot be known.
     Conflict,
+    /// Fields of a head refer to some that were never seen (RFC 7541).
+    HeaderTable,
 }
 
 impl Cut {
@@ -118,6 +138,7 @@ impl Uncertain {
             Self::JoinedInTheMiddle => "joined_in_the_middle",
             Self::PipelineBound => "pipeline_bound",
             Self::Conflict => "conflict",
+            Self::HeaderTable => "header_table",
         }
     }
 }

@@ -4,9 +4,10 @@
 //! head stays in memory after the head was read.
 
 use super::body::Taken;
-use super::connection::Connection;
+use super::connection::{Connection, Switch};
 use super::detect::{Look, Start, look};
 use super::head::{Method, Partial, Scan};
+use super::http2::{self, PREFACE};
 use super::pending::{Pending, Response};
 use super::proxy_protocol::{self, Header};
 use super::reader::{Open, State};
@@ -292,6 +293,15 @@ impl<R> Connection<R> {
             (Side::Client, _) => {}
         }
         if self.fresh {
+            let prefaced = side == Side::Client && looks == Look::Is(Start::Http2);
+            if prefaced || (side == Side::Server && http2::begins_connection(bytes)) {
+                let preface = if prefaced { PREFACE.len() as u64 } else { 0 };
+                self.other = Some(Box::new(Switch {
+                    client: self.requests.offset.saturating_add(preface),
+                    server: self.responses.offset,
+                    prefaced,
+                }));
+            }
             self.opaque = true;
             return Some(bytes.len());
         }

@@ -164,6 +164,8 @@ pub(super) fn blank<R>(request: Option<R>, time: u64) -> Exchange<R> {
         response_body_bytes: 0,
         advice: Advice::default(),
         cut: None,
+        reason: None,
+        rpc: None,
         malformed: None,
         uncertain: None,
     }

@@ -8,13 +8,16 @@ use observer_ebpf::abi::{EventHeader, FlowKey, Kind, flags};
 use observer_ebpf::track::ORIGIN;
 
 use super::sealed::{Sealed, Shared};
+use super::spoken::Spoken;
 use super::{Host, Rules};
 use crate::flow::{Reader, Seen};
-use crate::http::{self, Exchange, Moment, RequestHead, Side, Sink, Start, Uncertain, Version};
+use crate::http::{
+    self, Exchange, Moment, RequestHead, Side, Sink, Start, Uncertain, Version, http2,
+};
 use crate::identity::discovery::Sightings;
 use crate::identity::traits::{Traits, sign};
 use crate::identity::{Attribution, Consumer, TargetPrivacy};
-use crate::route::Standing;
+use crate::route::{self, Standing};
 use crate::segment::{self, Segment};
 use crate::tls::{self, Handshake, Hellos, Offer, Terms};
 use crate::usage::{Call, Credential, Fingerprint, Outcome, Vantage, Visibility, shown_method};
@@ -37,7 +40,7 @@ pub struct Connection {
 /// What a connection speaks.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Speaks {
-    Http(http::Connection<Box<Asked>>),
+    Http(Spoken<Box<Asked>>),
     /// TLS, and how its handshake goes is not known yet.
     Tls(Hellos),
     /// Something that cannot be read.
@@ -102,9 +105,9 @@ impl Connection {
         let speaks = if matches!(header.kind(), Some(Kind::Tls | Kind::Handshake)) {
             Speaks::Tls(Hellos::default())
         } else if header.has(flags::FROM_START) {
-            Speaks::Http(http::Connection::starting_at(ORIGIN))
+            Speaks::Http(Spoken::from_start())
         } else {
-            Speaks::Http(http::Connection::new(false))
+            Speaks::Http(Spoken::joined())
         };
         Self {
             speaks,
@@ -133,7 +136,7 @@ impl Connection {
             )
         };
         if self.is_over() && segment.header.skipped == 0 && starts() {
-            self.speaks = Speaks::Http(http::Connection::new(false));
+            self.speaks = Speaks::Http(Spoken::joined());
         }
     }
 
@@ -306,7 +309,7 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
     fn with_http(
         &mut self,
         high: bool,
-        read: impl FnOnce(&mut http::Connection<Box<Asked>>, Side, &http::Limits, &mut Calls<'_, H, O>),
+        read: impl FnOnce(&mut Spoken<Box<Asked>>, Side, &http::Limits, &mut Calls<'_, H, O>),
     ) {
         let Connection { speaks, about, .. } = &mut *self.connection;
         let http = match speaks {
@@ -334,6 +337,25 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
             self.rules
                 .count_opaque_server(server, "not_http", self.host);
         }
+    }
+
+    /// Takes a connection that is joined in the middle for HTTP/2 where bytes begin with its frames. False: which end sent them is
+    /// not known yet.
+    fn join(&mut self, high: bool, bytes: &[u8]) -> bool {
+        let Speaks::Http(http) = &mut self.connection.speaks else {
+            return true;
+        };
+        if !http.is_joined() || !http2::begins(bytes) {
+            return true;
+        }
+        let client_high = &mut self.connection.about.client_high;
+        if client_high.is_none() {
+            *client_high = http2::is_client(bytes).map(|is_client| is_client == high);
+        }
+        if client_high.is_some() {
+            http.join_http2();
+        }
+        client_high.is_some()
     }
 
     /// Finds out which end is the client from the first bytes that tell.
@@ -391,6 +413,9 @@ impl<H: Host, O: FnMut(Call)> Reader for Reading<'_, H, O> {
             // A server's answer to whoever went away without a hello.
             self.handshake(tls::Outcome::Refused, None, seen.time, false);
             self.connection.speaks = Speaks::Other;
+            return;
+        }
+        if !self.join(high, bytes) {
             return;
         }
         self.tell_sides(high, bytes);
@@ -550,6 +575,10 @@ impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
     fn missing(&mut self, bytes: u64) {
         self.rules.counts.missing_bytes += bytes;
     }
+
+    fn frame(&mut self, kind: http2::Kind) {
+        self.rules.counts.frames[kind as usize] += 1;
+    }
 }
 
 impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
@@ -560,12 +589,16 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
         let (vantage, client) = self.counted_at(attribution, peer);
         let has_credential =
             attribution.is_some_and(|attribution| attribution.credential.is_some());
-        let outcome = Outcome::of(
+        let mut outcome = Outcome::of(
             exchange.status,
             exchange.cut,
             exchange.malformed,
             has_credential,
         );
+        let code = exchange.rpc.and_then(|rpc| rpc.status);
+        if let Some(code) = code.filter(|_| outcome == Outcome::Ok) {
+            outcome = Outcome::of_grpc(code, has_credential);
+        }
         let resolved = self.rules.routes.resolve(
             asked.as_ref().map_or("", |asked| &asked.method),
             asked.as_ref().and_then(|asked| asked.host.as_deref()),
@@ -573,6 +606,15 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             exchange.status,
         );
         let (stray, standing) = (resolved.stray, resolved.standing);
+        let route = match (&exchange.rpc, &asked) {
+            (Some(rpc), Some(asked)) => {
+                // A server that has no such call says so with 12, or speaks no gRPC at all.
+                let has = rpc.status.is_some_and(|code| code != 12);
+                let known = self.rules.grpc.route(&asked.path, has);
+                known.unwrap_or_else(|| Arc::from(route::OTHER))
+            }
+            _ => resolved.route,
+        };
         let accepted = exchange
             .status
             .is_some_and(|status| !matches!(status, 401 | 403));
@@ -599,7 +641,7 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             api: resolved.api,
             host: None,
             target: None,
-            route: resolved.route,
+            route,
             public: resolved.public,
             status: exchange.status,
             outcome,
@@ -611,6 +653,8 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             consumer: self.rules.names.get(Consumer::Unknown.as_str()),
             app: None,
             key: None,
+            reset: exchange.reason,
+            rpc: exchange.rpc,
             uncertain: exchange.uncertain,
             malformed: exchange.malformed,
             traits: Traits::default(),
@@ -635,6 +679,7 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
         call.protocol = match version {
             Version::Http10 => "HTTP/1.0",
             Version::Http11 => "HTTP/1.1",
+            Version::Http2 => "HTTP/2",
         };
         call.method = Some(method);
         call.host = host;
@@ -662,8 +707,11 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             TargetPrivacy::Path => Some(path),
             TargetPrivacy::Full => target,
         };
-        // Of bytes that conflict, nobody knows which ones the application read.
-        if exchange.uncertain != Some(Uncertain::Conflict) {
+        // Of bytes that conflict, nobody knows which ones the application read; and a field that is not known may have been a key.
+        if !matches!(
+            exchange.uncertain,
+            Some(Uncertain::Conflict | Uncertain::HeaderTable)
+        ) {
             call.consumer = match attribution.consumer {
                 Consumer::Registered(id) => id,
                 other => self.rules.names.get(other.as_str()),

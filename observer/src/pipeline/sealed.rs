@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use observer_ebpf::abi::FlowKey;
-use observer_ebpf::track::ORIGIN;
 use serde::{Deserialize, Serialize};
 
 use super::Host;
 use super::connection::{Asked, Calls, Reading, Speaks};
+use super::spoken::Spoken;
 use crate::flow::Seen;
 use crate::http::{self, Side};
 use crate::tls::secrets::{Join, Secrets};
-use crate::tls::{self, Inputs, Limits, Plain, Session, Terms, Unreadable};
+use crate::tls::{self, Alpn, Inputs, Limits, Plain, Session, Terms, Unreadable};
 use crate::usage::Call;
 
 /// What a connection that speaks TLS keeps.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Sealed {
     session: Session,
-    pub http: http::Connection<Box<Asked>>,
+    pub http: Spoken<Box<Asked>>,
     /// It was noted that a secret is waited for.
     #[serde(skip)]
     noted: bool,
@@ -64,7 +64,7 @@ impl Sealed {
     pub fn new() -> Self {
         Self {
             session: Session::new(),
-            http: http::Connection::starting_at(ORIGIN),
+            http: Spoken::from_start(),
             noted: false,
         }
     }
@@ -160,13 +160,16 @@ impl From<Side> for tls::Side {
 
 /// Where a session's plaintext goes.
 struct Inside<'a, 'b, H, O> {
-    http: &'a mut http::Connection<Box<Asked>>,
+    http: &'a mut Spoken<Box<Asked>>,
     limits: http::Limits,
     calls: &'a mut Calls<'b, H, O>,
 }
 
 impl<H: Host, O: FnMut(Call)> Plain for Inside<'_, '_, H, O> {
     fn agreed(&mut self, terms: Terms) {
+        if terms.hello.alpn == Alpn::Chosen("h2") {
+            *self.http = Spoken::agreed_http2();
+        }
         self.calls.agreed(terms);
     }
 
@@ -182,8 +185,8 @@ impl<H: Host, O: FnMut(Call)> Plain for Inside<'_, '_, H, O> {
             .hole(side, moment, offset, length, &self.limits, self.calls);
     }
 
-    fn gap(&mut self, from: tls::Side, _seen: Seen, _offset: u64, length: u64) {
-        self.http.lose(from.into(), length, self.calls);
+    fn gap(&mut self, from: tls::Side, seen: Seen, _offset: u64, length: u64) {
+        self.http.lose(from.into(), seen.time, length, self.calls);
     }
 
     fn fin(&mut self, from: tls::Side, seen: Seen) {
@@ -297,8 +300,8 @@ impl<H: Host, O: FnMut(Call)> Reading<'_, H, O> {
         if result.is_err() && !http.is_opaque() {
             // What was being read ends here, and is not certain.
             if !http.is_idle() {
-                http.lose(Side::Client, 0, &mut calls);
-                http.lose(Side::Server, 0, &mut calls);
+                http.lose(Side::Client, time, 0, &mut calls);
+                http.lose(Side::Server, time, 0, &mut calls);
             }
             http.end(time, &limits, &mut calls);
         }

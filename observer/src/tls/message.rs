@@ -146,8 +146,7 @@ fn chosen_protocol(content: &[u8]) -> Option<&[u8]> {
 /// Whether a protocol can be read inside.
 pub(super) fn check_protocol(name: Option<&[u8]>) -> Result<(), Unreadable> {
     match name {
-        None | Some(b"http/1.1" | b"http/1.0") => Ok(()),
-        Some(b"h2") => Err(Unreadable::Http2),
+        None | Some(b"h2" | b"http/1.1" | b"http/1.0") => Ok(()),
         Some(_) => Err(Unreadable::NotHttp),
     }
 }
@@ -236,7 +235,7 @@ mod tests {
             Some(b"http/1.1".as_slice())
         );
         assert_eq!(chosen_protocol(&[0, 9, 9, 1]), None);
-        assert_eq!(check_protocol(Some(b"h2")), Err(Unreadable::Http2));
+        assert_eq!(check_protocol(Some(b"h2")), Ok(()));
         assert_eq!(check_protocol(Some(b"imap")), Err(Unreadable::NotHttp));
         assert_eq!(check_protocol(None), Ok(()));
     }

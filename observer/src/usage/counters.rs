@@ -365,10 +365,11 @@ fn is_failure(call: &Call) -> bool {
 }
 
 fn failure_reason(call: &Call) -> &'static str {
-    match (call.malformed, call.status) {
-        (Some(malformed), _) => malformed.name(),
-        (None, Some(_)) => "in_response",
-        (None, None) => "before_response",
+    match (call.malformed, call.reset, call.status) {
+        (Some(malformed), ..) => malformed.name(),
+        (None, Some(reason), _) => reason.name(),
+        (None, None, Some(_)) => "in_response",
+        (None, None, None) => "before_response",
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) fn call() -> Call {
         consumer: "acme".into(),
         app: Some("acme-mobile".into()),
         key: Some("k-2026-01".into()),
+        reset: None,
+        rpc: None,
         uncertain: None,
         malformed: None,
         traits: Traits::default(),

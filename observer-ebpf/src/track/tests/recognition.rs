@@ -133,25 +133,37 @@ fn segments_without_bytes_do_not_use_up_patience() {
 }
 
 #[test]
-fn tls_and_http2_are_said_once_and_sealed() {
-    let (opened, joined) = (Conversation::opened(1, 2), Conversation::joined(1, 2));
-    for (mut talk, start, kind) in [
-        (joined, TLS, Kind::Tls),
-        (Conversation::joined(1, 2), HTTP2, Kind::Http2),
-        (opened, HTTP2, Kind::Http2),
-    ] {
-        let said = delivery(talk.send(Client, start));
-        assert_eq!((said.kind, said.copy), (kind, 0));
-        assert_eq!(talk.send(Client, start), Decision::Pass);
-        // Bytes of it that look like a start are chance.
-        assert_eq!(talk.send(Client, GET), Decision::Pass);
-    }
+fn tls_is_said_once_and_sealed() {
+    let mut talk = Conversation::joined(1, 2);
+    let said = delivery(talk.send(Client, TLS));
+    assert_eq!((said.kind, said.copy), (Kind::Tls, 0));
+    assert_eq!(talk.send(Client, TLS), Decision::Pass);
+    // Bytes of it that look like a start are chance.
+    assert_eq!(talk.send(Client, GET), Decision::Pass);
     let mut joined = Conversation::joined(1, 2);
     joined.send(Client, TLS);
     assert_eq!(joined.send(Server, TLS), Decision::Pass);
-    let mut prior = Conversation::opened(1, 2);
-    prior.send(Client, HTTP2);
-    assert_eq!(prior.send(Server, OK), Decision::Pass);
+}
+
+#[test]
+fn http2_is_delivered_and_none_of_its_bytes_are_a_sign() {
+    let frame = b"\0\0\x02\x01\x05\0\0\0\x03\x82\x84";
+    for (mut talk, start) in [
+        (Conversation::opened(1, 2), HTTP2),
+        (Conversation::joined(1, 2), HTTP2),
+        (Conversation::joined(1, 2), frame),
+    ] {
+        assert_whole(talk.send(Client, start), start.len());
+        let begun = talk.known().low.start.max(talk.known().high.start);
+        assert_whole(talk.send(Client, GET), GET.len());
+        assert_whole(talk.send(Server, OK), OK.len());
+        let now = talk.known();
+        assert_eq!(now.low.start.max(now.high.start), begun);
+    }
+    // From its first byte on a connection shows what it is.
+    let mut opened = Conversation::opened(1, 2);
+    opened.send(Client, frame);
+    assert_eq!(opened.known().state & flow::HTTP, 0);
 }
 
 #[test]

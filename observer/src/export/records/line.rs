@@ -52,6 +52,12 @@ pub fn write_record(line: &mut Vec<u8>, call: &Call) {
     fields.optional_text(",\"key\":", call.key.as_deref());
     fields.truth(",\"complete\":", call.is_certain());
     fields.optional_text(",\"reason\":", call.reason());
+    if let Some(rpc) = &call.rpc {
+        fields.optional_number(",\"grpc\":{\"status\":", rpc.status.map(u64::from));
+        fields.optional_number(",\"request_messages\":", rpc.requests);
+        fields.optional_number(",\"response_messages\":", rpc.responses);
+        fields.raw("}");
+    }
     if let Some(terms) = call.tls.as_deref() {
         fields.terms(terms);
     }
