@@ -18,7 +18,8 @@ pub const BUDGET: u64 = 16 << 20;
 /// Bytes of one direction that are copied without a hint before userspace is woken, and again after as many: whoever
 /// reads in batches would find a fast upload over before its first word about it.
 pub const WAKE: u64 = 256 << 10;
-/// Bytes after a message start from which on hints are looked for: small messages never pay for the look-up.
+/// Bytes after a message start from which on hints are looked for: small messages never pay for the look-up. Where nothing shows
+/// where messages start, one is looked for once in so many bytes.
 pub const HINT_AFTER: u64 = 16 << 10;
 /// Bytes copied of a segment when nothing is known about it.
 pub const GLIMPSE: u32 = 64;
@@ -377,12 +378,16 @@ pub fn observe(
         };
         return deliver(kind, 0, copy, false);
     }
-    // What is encrypted or framed shows no sign.
-    if sign.is_some() && known.state & (flow::WHOLE | flow::SEALED) == 0 && offset > half.start {
+    // What is encrypted or framed shows no sign; nor do messages of it begin anew after a hint, so that looking for one with every
+    // segment would never end.
+    let signless = known.state & (flow::WHOLE | flow::SEALED) != 0;
+    if sign.is_some() && !signless && offset > half.start {
         half.start = offset;
     }
+    let part = |offset: u64| offset.wrapping_sub(half.start) / HINT_AFTER;
     if end >= half.needless
         && end.wrapping_sub(half.start) as i64 > HINT_AFTER as i64
+        && (!signless || part(end) != part(offset))
         && let Some(hint) = hint()
         && hint.birth == birth
     {

@@ -17,13 +17,18 @@ mod pairing;
 mod pending;
 mod proxy_protocol;
 mod reader;
+mod websocket;
+mod wiped;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use advice::Advice;
-pub use connection::{Connection, Switch};
+pub use connection::Connection;
+use connection::Switch;
 pub use detect::{Start, detect};
 pub use exchange::{Cut, Exchange, Malformed, Rpc, Uncertain};
+
+pub use websocket::WebSocket;
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -110,4 +115,8 @@ pub trait Sink {
 
     /// A frame of HTTP/2 began.
     fn frame(&mut self, _kind: http2::Kind) {}
+
+    /// A call of gRPC has had so many more messages, of the client and of the server; said while it lives. `certain`: all of the
+    /// request's head is known.
+    fn messages(&mut self, _request: &Self::Request, _certain: bool, _more: [u64; 2]) {}
 }

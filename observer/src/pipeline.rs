@@ -26,7 +26,7 @@ use crate::route::{Learned, Routes, Saved};
 use crate::segment::{self, Segment};
 use crate::tls::secrets::{self, Material, Secrets};
 use crate::tls::{self, Handshake, Outcome};
-use crate::usage::{Agreements, Call};
+use crate::usage::{Agreements, Call, Messages};
 pub use checkpoint::FlowState;
 pub use connection::Connection;
 use connection::{Reading, Speaks};
@@ -113,6 +113,8 @@ pub struct Counts {
     pub dropped: BTreeMap<(&'static str, &'static str), u64>,
     /// Frames of HTTP/2, in the order of [`Kind::ALL`](crate::http::http2::Kind::ALL).
     pub frames: [u64; 11],
+    /// Messages of gRPC.
+    pub messages: Messages,
     /// Events that were no events.
     pub undecodable: u64,
     /// Exchanges with bytes that conflicted between retransmissions.
@@ -150,6 +152,8 @@ pub struct Pipeline {
     /// Connections that wait for a secret.
     sealed: Waiting,
     heap: usize,
+    /// Connections that speak HTTP/2.
+    http2: usize,
     ended: Vec<secrets::Join>,
 }
 
@@ -201,6 +205,7 @@ impl Pipeline {
             shared: Shared::new(Secrets::new(settings.secrets), settings.tls),
             sealed: Waiting::default(),
             heap: 0,
+            http2: 0,
         }
     }
 
@@ -258,6 +263,11 @@ impl Pipeline {
     /// Connections being followed.
     pub fn connections(&self) -> usize {
         self.flows.len()
+    }
+
+    /// Those of them that speak HTTP/2.
+    pub fn http2_connections(&self) -> usize {
+        self.http2
     }
 
     /// Bytes on the heap of all connections, without the table itself.
@@ -605,6 +615,7 @@ impl Pipeline {
     ) {
         self.waiting.remove(&flow.key);
         self.heap = self.heap.saturating_sub(flow.connection.heap);
+        self.http2 -= usize::from(flow.connection.counted_http2);
         if let Some(sealed) = flow.connection.sealed() {
             let room = ENDED.saturating_sub(self.ended.len());
             self.ended.extend(sealed.known_by().into_iter().take(room));
@@ -629,6 +640,10 @@ impl Pipeline {
             let bytes = flow.streams.heap_bytes() + flow.connection.heap_bytes();
             self.heap = (self.heap + bytes).saturating_sub(flow.connection.heap);
             flow.connection.heap = bytes;
+            if !flow.connection.counted_http2 && flow.connection.is_http2() {
+                flow.connection.counted_http2 = true;
+                self.http2 += 1;
+            }
         }
     }
 }

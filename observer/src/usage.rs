@@ -8,6 +8,7 @@ pub mod batch;
 mod capture;
 mod counters;
 mod labels;
+mod messages;
 pub mod reconcile;
 pub mod responsibility;
 mod series;
@@ -26,6 +27,7 @@ pub use agreements::Agreements;
 pub use capture::{CaptureStats, InterfaceTraffic, LedgerStats, Opaque, ProgramRuns};
 pub use counters::Counters;
 pub use labels::shown_method;
+pub use messages::Messages;
 pub use series::OTHER;
 pub use snapshot::{
     BUCKETS, ConsumerRow, DurationRow, ErrorClass, FailureRow, HopRow, RequestRow, Snapshot,
@@ -33,7 +35,7 @@ pub use snapshot::{
 };
 
 use crate::http::http2::Reason;
-use crate::http::{Cut, Malformed, Rpc, Uncertain};
+use crate::http::{Cut, Malformed, Rpc, Uncertain, WebSocket};
 use crate::identity::Traits;
 use crate::tls::Terms;
 
@@ -167,6 +169,8 @@ pub struct Call {
     pub reset: Option<Reason>,
     /// What is known of a call of gRPC.
     pub rpc: Option<Rpc>,
+    /// What passed through a WebSocket.
+    pub socket: Option<WebSocket>,
     /// Why part of either head was not seen.
     pub uncertain: Option<Uncertain>,
     /// Why recipients may have read it differently.

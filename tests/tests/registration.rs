@@ -116,6 +116,7 @@ fn call(setup: &Setup, number: u64, key: Option<&str>, status: u16) -> Call {
         key: key.map(Arc::from),
         reset: None,
         rpc: None,
+        socket: None,
         uncertain: None,
         malformed: None,
         traits: Traits::default(),

@@ -7,6 +7,7 @@ use observer_ebpf::abi::Counter;
 
 use crate::export::metrics::BuildInfo;
 use crate::export::records::RecordSink;
+use crate::http::http2;
 use crate::kernel::{Kernel, KernelError, counters};
 use crate::pipeline::Pipeline;
 use crate::store::Status;
@@ -48,7 +49,21 @@ pub fn of_pipeline(pipeline: &Pipeline, records: Option<&RecordSink>) -> Capture
     CaptureStats {
         segments: vec![("read", counts.segments, counts.segment_bytes)],
         missing_bytes: counts.missing_bytes,
-        connections: vec![("http1", pipeline.connections() as u64)],
+        connections: vec![
+            (
+                "http1",
+                pipeline
+                    .connections()
+                    .saturating_sub(pipeline.http2_connections()) as u64,
+            ),
+            ("http2", pipeline.http2_connections() as u64),
+        ],
+        http2_frames: http2::Kind::ALL
+            .into_iter()
+            .zip(counts.frames)
+            .map(|(kind, count)| (kind.name(), count))
+            .collect(),
+        grpc_messages: counts.messages.clone(),
         opaque_connections: counts
             .opaque
             .iter()

@@ -11,8 +11,8 @@ use crate::http::{Malformed, Uncertain};
 use crate::tls::{Alpn, Hello, Offer, Terms, Version};
 use crate::usage::tests::call;
 use crate::usage::{
-    Agreements, Call, InterfaceTraffic, LedgerStats, Opaque, Outcome, ProgramRuns, UNKEYED,
-    Vantage, Visibility,
+    Agreements, Call, InterfaceTraffic, LedgerStats, Messages, Opaque, Outcome, ProgramRuns,
+    UNKEYED, Vantage, Visibility,
 };
 
 const NOW: u64 = 1_795_342_500_000_000_000;
@@ -54,6 +54,12 @@ fn state() -> Arc<State> {
     Arc::new(state)
 }
 
+fn messages() -> Messages {
+    let mut messages = Messages::default();
+    messages.add("acme", "demo.Echo/Unary", [1, 2]);
+    messages
+}
+
 fn capture() -> CaptureStats {
     CaptureStats {
         traffic: vec![InterfaceTraffic {
@@ -65,6 +71,8 @@ fn capture() -> CaptureStats {
         lost_events: vec![("ring_full".into(), 3)],
         missing_bytes: 11,
         connections: vec![("http1", 2)],
+        http2_frames: vec![("settings", 4)],
+        grpc_messages: messages(),
         opaque_connections: vec![Opaque {
             port: 443,
             own: true,
@@ -186,6 +194,8 @@ fn metrics_have_the_names_and_labels_of_the_contract() {
         r#"observer_opaque_connections_total{port="443",process="java",reason="tls"} 5"#,
         r#"observer_tls_probe_runs_total{library="libcrypto.so.3"} 1"#,
         r#"observer_tls_handshakes_total{version="1.3",result="keys"} 1"#,
+        r#"observer_http2_frames_total{type="settings"} 4"#,
+        r#"observer_grpc_messages_total{consumer="acme",route="demo.Echo/Unary",direction="response"} 2"#,
         r#"observer_bpf_run_seconds_total{program="ingress"} 1.5"#,
         r#"observer_bpf_runs_total{program="ingress"} 9"#,
         r#"observer_pipeline_dropped_total{stage="route",reason="host_bound"} 1"#,

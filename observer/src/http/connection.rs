@@ -6,9 +6,9 @@
 use super::body::Body;
 use super::message::When;
 use super::pairing::{Over, Pairing};
-use super::pending::Response;
+use super::pending::{Pending, Response};
 use super::reader::{Open, Reader, State};
-use super::{Cut, Limits, Moment, Side, Sink};
+use super::{Cut, Limits, Moment, Side, Sink, http2};
 use serde::{Deserialize, Serialize};
 
 /// One HTTP/1 connection, read passively. `R` is what the [`Sink`] keeps of a request.
@@ -22,8 +22,20 @@ pub struct Connection<R> {
     pub(super) opaque: bool,
     client_closed: bool,
     /// It turned out to speak HTTP/2.
-    #[serde(skip)]
-    pub(super) other: Option<Box<Switch>>,
+    #[serde(skip, default = "nothing")]
+    pub(super) other: Option<Box<Other<R>>>,
+}
+
+/// Nothing, of any type.
+fn nothing<T>() -> Option<T> {
+    None
+}
+
+/// What a connection becomes.
+pub(super) struct Other<R> {
+    pub switch: Switch,
+    /// The request that it answers first.
+    pub pending: Option<Pending<R>>,
 }
 
 /// Where HTTP/2 begins on a connection: stream offsets of each side's next byte.
@@ -116,6 +128,9 @@ impl<R> Connection<R> {
                 State::Tunnel => {
                     reader.offset = end;
                     self.count(side, moment, left);
+                    if let Some(socket) = self.pairing.socket_mut() {
+                        socket.skip(side, left);
+                    }
                 }
                 State::Body { body, touched } if body.content_ahead() > 0 && !abandoned => {
                     *touched = true;
@@ -213,7 +228,13 @@ impl<R> Connection<R> {
         let reader = self.reader(side);
         match &reader.state {
             State::Tunnel if side == Side::Server || self.responses.state == State::Tunnel => {
-                Some(u64::MAX)
+                match self.pairing.socket() {
+                    Some(socket) => {
+                        let needless = socket.needless(side)?;
+                        Some(reader.offset.saturating_add(needless))
+                    }
+                    None => Some(u64::MAX),
+                }
             }
             State::Body { body, touched } if *touched || !self.may_be_no_body(side) => {
                 let ahead = body.content_ahead();
@@ -235,8 +256,12 @@ impl<R> Connection<R> {
     }
 
     /// It speaks HTTP/2 from there on: whatever follows is ignored here.
-    pub fn speaks_http2(&self) -> Option<Switch> {
-        self.other.as_deref().copied()
+    pub(crate) fn take_http2(&mut self) -> Option<Box<http2::Connection<R>>> {
+        let other = self.other.take()?;
+        Some(Box::new(http2::Connection::new(
+            other.switch,
+            other.pending,
+        )))
     }
 
     /// Nothing was read of it yet, and it is joined in the middle.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Advice;
 use super::http2::Reason;
+use super::{Advice, WebSocket};
 
 /// One request with its response, or what was seen of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct Exchange<R> {
     /// What is known of a call of gRPC.
     #[serde(default)]
     pub rpc: Option<Rpc>,
+    /// What passed through a WebSocket that it opened.
+    #[serde(default)]
+    pub socket: Option<WebSocket>,
     /// Why the application may have read this exchange differently.
     pub malformed: Option<Malformed>,
     /// Why some part of either head is not known with certainty.

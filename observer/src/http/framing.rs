@@ -3,8 +3,8 @@
 //! Bias: where recipients may disagree on what follows, the exchange says so and nothing after it is paired.
 
 use super::body::Body;
-use super::connection::Connection;
-use super::head::{self, Coding, Method};
+use super::connection::{Connection, Other, Switch};
+use super::head::{self, Coding, Method, Upgrade};
 use super::message::When;
 use super::pending::{Pending, Response};
 use super::reader::State;
@@ -92,7 +92,10 @@ impl<R> Connection<R> {
             pending.exchange.advice = facts.advice;
         }
         if status == 101 || (method == Method::Connect && (200..300).contains(&status)) {
-            return self.tunnel();
+            return match facts.upgrade {
+                Upgrade::Http2 if status == 101 => self.become_http2(),
+                upgrade => self.tunnel(status == 101 && upgrade == Upgrade::WebSocket),
+            };
         }
         if switching && self.requests.state == State::Tunnel {
             // Bytes were sent as if the protocol had changed, and it did not.
@@ -141,13 +144,28 @@ impl<R> Connection<R> {
         (pending.method, pending.switching)
     }
 
+    /// From here on the connection speaks HTTP/2, and answers this request on its first stream (RFC 7540 section 3.2).
+    fn become_http2(&mut self) {
+        let pending = self.pairing.take_first();
+        self.other = Some(Box::new(Other {
+            switch: Switch {
+                client: self.requests.next(),
+                server: self.responses.offset,
+                prefaced: false,
+            },
+            pending,
+        }));
+        self.opaque = true;
+    }
+
     /// From here on the connection is a tunnel (RFC 9110 sections 9.3.6 and 15.2.2).
-    fn tunnel(&mut self) {
+    fn tunnel(&mut self, socket: bool) {
         self.responses.state = State::Tunnel;
         let open = self.requests.state != State::Closed;
         if let Some(pending) = self.pairing.response() {
             pending.response = Response::Tunnel;
             pending.request_done = !open || pending.is_alone();
+            pending.socket = socket.then(Box::default);
         }
         if open {
             self.requests.state = State::Tunnel;

@@ -2,11 +2,12 @@
 //!
 //! Bias: a head that two recipients may read differently is read as far as it goes, and says so.
 
+use super::wiped::Wiped;
 use super::{Advice, Malformed, RequestHead, Version};
 use httparse::{Header, ParserConfig};
 use serde::{Deserialize, Serialize};
 use std::mem::MaybeUninit;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Fields that one head may carry.
 const MAX_FIELDS: usize = 128;
@@ -14,7 +15,7 @@ const MAX_FIELDS: usize = 128;
 /// A head whose end was not in its first segment. What it holds is wiped before it is freed.
 #[derive(Default)]
 pub(super) struct Partial {
-    bytes: Vec<u8>,
+    bytes: Wiped,
     scan: Scan,
 }
 
@@ -26,20 +27,13 @@ pub(super) struct Scan {
 }
 
 impl Partial {
-    /// Adds bytes. The buffer is moved by hand: a growing `Vec` would leave copies behind.
+    /// Adds bytes.
     pub fn extend(&mut self, bytes: &[u8]) {
-        let needed = self.bytes.len() + bytes.len();
-        if needed > self.bytes.capacity() {
-            let mut larger = Vec::with_capacity(needed.max(2 * self.bytes.capacity()));
-            larger.extend_from_slice(&self.bytes);
-            self.bytes.zeroize();
-            self.bytes = larger;
-        }
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.extend(bytes);
     }
 
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.bytes()
     }
 
     pub fn capacity(&self) -> usize {
@@ -48,13 +42,7 @@ impl Partial {
 
     /// See [`Scan::end`].
     pub fn end(&mut self) -> Option<(usize, Option<Malformed>)> {
-        self.scan.end(&self.bytes)
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
+        self.scan.end(self.bytes.bytes())
     }
 }
 
@@ -137,6 +125,16 @@ pub(super) struct ResponseFacts {
     pub status: u16,
     pub lengths: Lengths,
     pub advice: Advice,
+    pub upgrade: Upgrade,
+}
+
+/// What a response changes to (RFC 9110 section 7.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Upgrade {
+    /// HTTP/2 in the clear (RFC 7540 section 3.2).
+    Http2,
+    WebSocket,
+    Other,
 }
 
 /// Reads a whole request head and hands it to `see`.
@@ -231,6 +229,7 @@ pub(super) fn response(
         status,
         lengths,
         advice: Advice::of(status, response.headers),
+        upgrade: upgrade(response.headers),
     })
 }
 
@@ -268,6 +267,21 @@ fn any(fields: &[Header<'_>], name: &str, holds: impl Fn(&[u8]) -> bool) -> bool
     fields
         .iter()
         .any(|field| field.name.eq_ignore_ascii_case(name) && holds(field.value))
+}
+
+fn upgrade(fields: &[Header<'_>]) -> Upgrade {
+    let to = |protocol: &[u8]| {
+        any(fields, "upgrade", |value| {
+            value.trim_ascii().eq_ignore_ascii_case(protocol)
+        })
+    };
+    if to(b"websocket") {
+        Upgrade::WebSocket
+    } else if to(b"h2c") {
+        Upgrade::Http2
+    } else {
+        Upgrade::Other
+    }
 }
 
 fn lengths(fields: &[Header<'_>], version: Version) -> Lengths {

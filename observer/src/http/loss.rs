@@ -25,6 +25,9 @@ impl<R> Connection<R> {
                 if let Some(pending) = pending {
                     pending.doubt(Uncertain::Gap);
                 }
+                if let Some(socket) = self.pairing.socket_mut() {
+                    socket.skip(side, u64::MAX);
+                }
             }
             State::Lost | State::Head | State::Body { .. } => self.gap(side, end, false, sink),
         }

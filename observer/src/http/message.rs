@@ -4,7 +4,7 @@
 //! head stays in memory after the head was read.
 
 use super::body::Taken;
-use super::connection::{Connection, Switch};
+use super::connection::{Connection, Other, Switch};
 use super::detect::{Look, Start, look};
 use super::head::{Method, Partial, Scan};
 use super::http2::{self, PREFACE};
@@ -91,6 +91,11 @@ impl<R> Connection<R> {
         limits: &Limits,
         sink: &mut S,
     ) -> usize {
+        if self.reader(side).state == State::Tunnel
+            && let Some(socket) = self.pairing.socket_mut()
+        {
+            socket.take(side, bytes);
+        }
         let reader = self.reader_mut(side);
         let mut content = 0;
         let taken = match &mut reader.state {
@@ -296,10 +301,14 @@ impl<R> Connection<R> {
             let prefaced = side == Side::Client && looks == Look::Is(Start::Http2);
             if prefaced || (side == Side::Server && http2::begins_connection(bytes)) {
                 let preface = if prefaced { PREFACE.len() as u64 } else { 0 };
-                self.other = Some(Box::new(Switch {
+                let switch = Switch {
                     client: self.requests.offset.saturating_add(preface),
                     server: self.responses.offset,
                     prefaced,
+                };
+                self.other = Some(Box::new(Other {
+                    switch,
+                    pending: None,
                 }));
             }
             self.opaque = true;

@@ -11,6 +11,7 @@ mod ending;
 pub(super) use ending::Over;
 
 use super::pending::{Pending, Response, Standing};
+use super::websocket::Frames;
 use super::{Cut, Limits, Moment, Sink, Uncertain};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -105,6 +106,29 @@ impl<R> Pairing<R> {
                 .queue
                 .front_mut()
                 .filter(|first| first.response != Response::Done),
+        }
+    }
+
+    /// The WebSocket that the connection is by now.
+    pub fn socket(&self) -> Option<&Frames> {
+        let open = self.orphan.as_deref().or_else(|| self.queue.front());
+        open?.socket.as_deref()
+    }
+
+    /// As [`Self::socket`].
+    pub fn socket_mut(&mut self) -> Option<&mut Frames> {
+        let open = match &mut self.orphan {
+            Some(orphan) => Some(&mut **orphan),
+            None => self.queue.front_mut(),
+        };
+        open?.socket.as_deref_mut()
+    }
+
+    /// The request that is being answered, which goes on elsewhere.
+    pub fn take_first(&mut self) -> Option<Pending<R>> {
+        match self.orphan.take() {
+            Some(orphan) => Some(*orphan),
+            None => self.queue.pop_front(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::head::Method;
 use super::message::When;
+use super::websocket::Frames;
 use super::{Advice, Cut, Exchange, Sink, Uncertain};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ pub(super) struct Pending<R> {
     pub request_done: bool,
     pub response: Response,
     pub standing: Standing,
+    /// Its connection is a WebSocket now.
+    #[serde(default)]
+    pub socket: Option<Box<Frames>>,
 }
 
 /// How far the response is.
@@ -70,6 +74,7 @@ impl<R> Pending<R> {
             request_done: false,
             response: Response::Waiting,
             standing: Standing::Sure,
+            socket: None,
         }
     }
 
@@ -86,6 +91,7 @@ impl<R> Pending<R> {
             request_done: true,
             response: Response::Waiting,
             standing: Standing::Alone(why),
+            socket: None,
         }
     }
 
@@ -121,6 +127,7 @@ impl<R> Pending<R> {
 
     /// Hands the exchange over. What was paired on trial only goes as a request and a response, each on its own.
     pub fn report<S: Sink<Request = R>>(mut self, why: Uncertain, sink: &mut S) {
+        self.exchange.socket = self.socket.take().map(|frames| frames.counts());
         match self.standing {
             Standing::Sure => {}
             Standing::Alone(why) => self.doubt(why),
@@ -166,6 +173,7 @@ pub(super) fn blank<R>(request: Option<R>, time: u64) -> Exchange<R> {
         cut: None,
         reason: None,
         rpc: None,
+        socket: None,
         malformed: None,
         uncertain: None,
     }

@@ -32,6 +32,9 @@ pub struct Connection {
     /// Heap bytes as last accounted for.
     #[serde(skip)]
     pub heap: usize,
+    /// It is counted as one that speaks HTTP/2.
+    #[serde(skip)]
+    pub counted_http2: bool,
     /// Positions in the ring of the low and the high end's first event that something still waits in as bytes.
     #[serde(skip)]
     pub raw_since: [Option<u64>; 2],
@@ -114,6 +117,7 @@ impl Connection {
             about,
             hinted: [0; 2],
             heap: 0,
+            counted_http2: false,
             raw_since: [None; 2],
         }
     }
@@ -143,6 +147,16 @@ impl Connection {
     /// Whether there is nothing in it to read any more.
     pub fn is_over(&self) -> bool {
         matches!(self.speaks, Speaks::Other)
+    }
+
+    /// Whether it speaks HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        let http = match &self.speaks {
+            Speaks::Http(http) => http,
+            Speaks::Sealed(sealed) => &sealed.http,
+            Speaks::Tls(_) | Speaks::Other => return false,
+        };
+        matches!(http, Spoken::Http2(_))
     }
 
     /// Which side an end is.
@@ -576,6 +590,17 @@ impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
         self.rules.counts.missing_bytes += bytes;
     }
 
+    fn messages(&mut self, request: &Box<Asked>, certain: bool, more: [u64; 2]) {
+        let [_, responses] = more;
+        let route = self.rules.grpc.route(&request.path, responses > 0);
+        let consumer = match &request.attribution.consumer {
+            _ if !certain => Consumer::Unknown.as_str(),
+            consumer => consumer.as_str(),
+        };
+        let route = route.as_deref().unwrap_or(route::OTHER);
+        self.rules.counts.messages.add(consumer, route, more);
+    }
+
     fn frame(&mut self, kind: http2::Kind) {
         self.rules.counts.frames[kind as usize] += 1;
     }
@@ -655,6 +680,7 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             key: None,
             reset: exchange.reason,
             rpc: exchange.rpc,
+            socket: exchange.socket,
             uncertain: exchange.uncertain,
             malformed: exchange.malformed,
             traits: Traits::default(),

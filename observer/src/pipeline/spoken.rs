@@ -4,7 +4,7 @@
 use observer_ebpf::track::ORIGIN;
 use serde::{Deserialize, Serialize};
 
-use crate::http::{self, Limits, Moment, Side, Sink, Switch, http2};
+use crate::http::{self, Limits, Moment, Side, Sink, http2};
 
 /// A connection in the clear. `R` is what is kept of a request.
 #[derive(Serialize, Deserialize)]
@@ -26,11 +26,7 @@ impl<R> Spoken<R> {
 
     /// One of which both ends agreed on HTTP/2 before its first byte.
     pub fn agreed_http2() -> Self {
-        Self::Http2(Box::new(http2::Connection::new(Switch {
-            client: ORIGIN,
-            server: ORIGIN,
-            prefaced: false,
-        })))
+        Self::Http2(Box::new(http2::Connection::starting_at(ORIGIN)))
     }
 
     /// Takes it for HTTP/2 from here on, where nothing of it was read before.
@@ -55,19 +51,15 @@ impl<R> Spoken<R> {
         limits: &Limits,
         sink: &mut S,
     ) {
-        let switch = match self {
+        let other = match self {
             Self::Http2(http) => return http.data(side, moment, offset, bytes, limits, sink),
             Self::Http1(http) => {
                 http.data(side, moment, offset, bytes, limits, sink);
-                http.speaks_http2()
+                http.take_http2()
             }
         };
-        let Some(switch) = switch else { return };
-        let mut http = Box::new(http2::Connection::new(switch));
-        let begin = match side {
-            Side::Client => switch.client,
-            Side::Server => switch.server,
-        };
+        let Some(mut http) = other else { return };
+        let begin = http.next(side);
         let before = usize::try_from(begin.saturating_sub(offset)).unwrap_or(usize::MAX);
         let rest = bytes.get(before..).unwrap_or_default();
         http.data(side, moment, begin.max(offset), rest, limits, sink);

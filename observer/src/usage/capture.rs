@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::agreements::Agreements;
+use super::messages::Messages;
 
 /// Counts since the start of the process.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,10 @@ pub struct CaptureStats {
     pub missing_bytes: u64,
     /// Connections held now: protocol, number.
     pub connections: Vec<(&'static str, u64)>,
+    /// Frames of HTTP/2: kind, count.
+    pub http2_frames: Vec<(&'static str, u64)>,
+    /// Messages of gRPC.
+    pub grpc_messages: Messages,
     /// Connections that cannot be read.
     pub opaque_connections: Vec<Opaque>,
     /// What a bounded collection refused: stage, reason, count.

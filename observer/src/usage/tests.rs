@@ -44,6 +44,7 @@ pub(crate) fn call() -> Call {
         key: Some("k-2026-01".into()),
         reset: None,
         rpc: None,
+        socket: None,
         uncertain: None,
         malformed: None,
         traits: Traits::default(),

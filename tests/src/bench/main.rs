@@ -7,6 +7,7 @@ mod awareness;
 mod capture;
 mod figures;
 mod hold;
+mod http2;
 mod lab;
 mod ledger;
 mod management;
@@ -38,6 +39,8 @@ struct Arguments {
 enum What {
     /// nginx's throughput without and with the observer, and CPU time an exchange (root)
     Throughput(throughput::Options),
+    /// CPU time of an exchange over HTTP/2 beside one over HTTP/1 (root)
+    Http2(http2::Options),
     /// HTTPS without and with the observer, what its probe costs beside the usual ones, and decryption (root)
     Tls(tls::Options),
     /// Exchanges a second of `observer replay` on one core
@@ -84,6 +87,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
             return capture::write(to, *exchanges).map(|()| true);
         }
         Some(What::Throughput(options)) => throughput::measure(options)?,
+        Some(What::Http2(options)) => http2::measure(options)?,
         Some(What::Tls(options)) => tls::measure(options)?,
         Some(What::Replay(options)) => replay::measure(options)?,
         Some(What::Memory(options)) => memory::measure(options)?,
@@ -95,6 +99,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
             let mut all = Table::default();
             all.extend(replay::measure(&replay::Options::default())?);
             all.extend(throughput::measure(&throughput::Options::default())?);
+            all.extend(http2::measure(&http2::Options::default())?);
             all.extend(tls::measure(&tls::Options::default())?);
             all.extend(memory::measure(&memory::Options::default())?);
             all.extend(ledger::measure(&ledger::Options::default())?);

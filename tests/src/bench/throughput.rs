@@ -53,6 +53,13 @@ pub struct Observed {
     detail: Vec<(String, f64)>,
 }
 
+impl Observed {
+    /// Nanoseconds of CPU time an exchange, of the daemon and of the programs where statistics are on.
+    pub fn cost(&self) -> f64 {
+        (self.daemon + self.programs) / self.exchanges
+    }
+}
+
 /// Measures.
 pub fn measure(options: &Options) -> Result<Table, Failure> {
     let lab = Lab::new()?;

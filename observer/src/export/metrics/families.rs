@@ -22,7 +22,7 @@ fn counted(counts: &[((Rule, Severity), u64)]) -> BTreeMap<(Rule, Severity), u64
 }
 
 /// Every family of the contract that is counted so far.
-pub(super) static FAMILIES: [Family; 42] = [
+pub(super) static FAMILIES: [Family; 44] = [
     Family {
         name: "http_requests_total",
         kind: MetricType::COUNTER,
@@ -261,6 +261,29 @@ pub(super) static FAMILIES: [Family; 42] = [
         },
     },
     Family {
+        name: "http2_frames_total",
+        kind: MetricType::COUNTER,
+        labels: &["type"],
+        help: "Frames of HTTP/2, by their type.",
+        fill: |samples, from| {
+            for (kind, count) in &from.capture.http2_frames {
+                samples.count(&[kind], *count);
+            }
+        },
+    },
+    Family {
+        name: "grpc_messages_total",
+        kind: MetricType::COUNTER,
+        labels: &["consumer", "route", "direction"],
+        help: "Messages of gRPC calls, counted while the calls live.",
+        fill: |samples, from| {
+            for (consumer, route, [requests, responses]) in from.capture.grpc_messages.rows() {
+                samples.count(&[consumer, route, "request"], requests);
+                samples.count(&[consumer, route, "response"], responses);
+            }
+        },
+    },
+    Family {
         name: "opaque_connections_total",
         kind: MetricType::COUNTER,
         labels: &["port", "process", "reason"],
@@ -398,7 +421,9 @@ pub(super) static FAMILIES: [Family; 42] = [
         help: "Series that were folded into __other__ because max_series was reached.",
         fill: |samples, from| {
             let of_tls = from.capture.tls_agreements.overflow();
-            for (metric, count) in from.snapshot.overflow.into_iter().chain(of_tls) {
+            let of_grpc = [("grpc_messages_total", from.capture.grpc_messages.overflow())];
+            let all = from.snapshot.overflow.into_iter().chain(of_tls);
+            for (metric, count) in all.chain(of_grpc) {
                 samples.count(&[&format!("observer_{metric}")], count);
             }
         },

@@ -58,6 +58,12 @@ pub fn write_record(line: &mut Vec<u8>, call: &Call) {
         fields.optional_number(",\"response_messages\":", rpc.responses);
         fields.raw("}");
     }
+    if let Some(socket) = &call.socket {
+        fields.optional_number(",\"websocket\":{\"request_frames\":", socket.requests);
+        fields.optional_number(",\"response_frames\":", socket.responses);
+        fields.optional_number(",\"close\":", socket.close.map(u64::from));
+        fields.raw("}");
+    }
     if let Some(terms) = call.tls.as_deref() {
         fields.terms(terms);
     }

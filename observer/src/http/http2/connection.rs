@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::pending::Pending;
+use super::super::wiped::Wiped;
 use super::super::{Cut, Limits, Malformed, Moment, Side, Sink, Switch, Uncertain};
 use super::error::Reason;
 use super::frame::{HEADER, Header, Kind, flag};
-use super::heads::{Asked, Fields};
+use super::heads::{Asked, Fields, is_looked_at};
 use super::reader::{Block, Open, PREFACE, Reader, Scan, State, begins, scan};
 use super::stream::Stream;
 
@@ -45,17 +47,38 @@ struct Unit<'a> {
 }
 
 impl<R> Connection<R> {
-    /// A connection that begins here.
-    pub fn new(begin: Switch) -> Self {
+    /// A connection that begins here. `upgraded`: a request of HTTP/1 that its first stream answers.
+    pub(in crate::http) fn new(begin: Switch, upgraded: Option<Pending<R>>) -> Self {
         let state = if begin.prefaced {
             State::Frame
         } else {
             State::Preface
         };
-        Self::of(
+        let mut connection = Self::of(
             Reader::new(begin.client, state),
             Reader::new(begin.server, State::Frame),
-        )
+        );
+        if let Some(pending) = upgraded {
+            (connection.oldest, connection.newest) = (1, 1);
+            let stream = Box::new(Stream::upgraded(pending));
+            connection.streams.insert(1, stream);
+        }
+        connection
+    }
+
+    /// A connection that will be seen from its first byte on, which has this stream offset on both sides.
+    pub fn starting_at(offset: u64) -> Self {
+        let begin = Switch {
+            client: offset,
+            server: offset,
+            prefaced: false,
+        };
+        Self::new(begin, None)
+    }
+
+    /// Stream offset of the next byte of a side.
+    pub fn next(&self, side: Side) -> u64 {
+        self.reader(side).next()
     }
 
     /// A connection that is joined in the middle.
@@ -187,6 +210,7 @@ impl<R> Connection<R> {
         reader.pass(u64::from(inside + behind));
         if let Some(known) = self.streams.get_mut(&stream) {
             known.content(side, now, inside.into(), seen);
+            known.tell_news(now, sink);
             if over && end {
                 known.end(side, now);
                 self.settle(stream, sink);
@@ -376,9 +400,10 @@ impl<R> Connection<R> {
     /// Resolves the block of frames. `None`: it is malformed.
     fn fields(&mut self, side: Side, frames: &[u8], limits: &Limits) -> Option<Fields> {
         let table = &mut self.reader_mut(side).table;
+        let wanted = |name: &[u8]| side == Side::Client || is_looked_at(name);
         match single(frames) {
-            Some(block) => Fields::read(table, block, limits.head_bytes),
-            None => Fields::read(table, &block_of(frames)?, limits.head_bytes),
+            Some(block) => Fields::read(table, block, limits.head_bytes, wanted),
+            None => Fields::read(table, block_of(frames)?.bytes(), limits.head_bytes, wanted),
         }
     }
 
@@ -746,7 +771,7 @@ impl<R> Connection<R> {
                 if self
                     .streams
                     .get(&stream)
-                    .is_some_and(|stream| stream.counts_messages()) =>
+                    .is_some_and(|stream| stream.is_looked_at()) =>
             {
                 None
             }
@@ -811,11 +836,11 @@ fn single(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// The block of several frames. `None`: padding is longer than its frame.
-fn block_of(bytes: &[u8]) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-    let mut whole = zeroize::Zeroizing::new(Vec::with_capacity(bytes.len()));
+fn block_of(bytes: &[u8]) -> Option<Wiped> {
+    let mut whole = Wiped::with_capacity(bytes.len());
     let mut block = Block::of(bytes)?;
     while let Some(fragment) = block.next() {
-        whole.extend_from_slice(fragment?);
+        whole.extend(fragment?);
     }
     Some(whole)
 }

@@ -3,8 +3,8 @@
 //! Bias: a field that cannot be resolved might be a key. Where one might be, nobody is named by the others.
 
 use httparse::Header;
-use zeroize::Zeroizing;
 
+use super::super::wiped::Wiped;
 use super::super::{Advice, Malformed, RequestHead, Uncertain, Version};
 use super::frame::{self, HEADER, Kind, flag};
 use super::hpack::{Decoder, Field};
@@ -32,7 +32,7 @@ const HARMLESS: [&[u8]; 14] = [
 /// A block's fields, resolved as far as they can be. Wiped before it is freed.
 #[derive(Default)]
 pub(super) struct Fields {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Wiped,
     /// Of each field that is known: where it begins, where its value does, and where it ends.
     places: Vec<[u32; 3]>,
     /// Some field is not known, and may have been anything.
@@ -51,6 +51,8 @@ pub(super) struct Asked<T> {
     pub calls: bool,
     /// Content is another protocol's.
     pub tunnel: bool,
+    /// It is a WebSocket's (RFC 8441).
+    pub socket: bool,
     pub malformed: Option<Malformed>,
     pub uncertain: Option<Uncertain>,
 }
@@ -62,6 +64,7 @@ impl<T> Default for Asked<T> {
             length: None,
             calls: false,
             tunnel: false,
+            socket: false,
             malformed: None,
             uncertain: None,
         }
@@ -92,16 +95,23 @@ struct Pseudo<'a> {
 }
 
 impl Fields {
-    /// Resolves a block of up to so many bytes, as fields count (RFC 9113 section 6.5.2). `None`: it is malformed, and what the
-    /// table held is not known any more.
-    pub fn read(table: &mut Decoder, block: &[u8], most: usize) -> Option<Self> {
+    /// Resolves a block of up to so many bytes, as fields count (RFC 9113 section 6.5.2). `wanted`: the names that matter. `None`: it
+    /// is malformed, and what the table held is not known any more.
+    pub fn read(
+        table: &mut Decoder,
+        block: &[u8],
+        most: usize,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Option<Self> {
         // Most blocks are not half as long as what they say.
         let mut fields = Self {
-            bytes: Zeroizing::new(Vec::with_capacity(4 * block.len() + 128)),
+            bytes: Wiped::with_capacity(4 * block.len() + 128),
             places: Vec::with_capacity(24),
             ..Self::default()
         };
-        let outcome = table.decode(block, most, |field| fields.push(field)).ok()?;
+        let outcome = table
+            .decode_some(block, most, wanted, |field| fields.push(field))
+            .ok()?;
         if outcome.truncated {
             fields.malformed.get_or_insert(Malformed::HeadTooLong);
         }
@@ -122,29 +132,19 @@ impl Fields {
             self.malformed.get_or_insert(Malformed::HeadTooLong);
             return;
         }
-        self.make_room(name.len() + value.len());
-        let begin = self.bytes.len();
-        self.bytes.extend_from_slice(name);
-        let middle = self.bytes.len();
-        self.bytes.extend_from_slice(value);
+        let begin = self.bytes.bytes().len();
+        self.bytes.extend(name);
+        self.bytes.extend(value);
+        let middle = begin + name.len();
         self.places
-            .push([begin, middle, self.bytes.len()].map(|place| place as u32));
-    }
-
-    /// Grows by hand: a growing `Vec` would leave copies behind.
-    fn make_room(&mut self, bytes: usize) {
-        let needed = self.bytes.len() + bytes;
-        if needed > self.bytes.capacity() {
-            let mut larger = Vec::with_capacity(needed.max(2 * self.bytes.capacity()));
-            larger.extend_from_slice(&self.bytes);
-            self.bytes = Zeroizing::new(larger);
-        }
+            .push([begin, middle, middle + value.len()].map(|place| place as u32));
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.places.iter().filter_map(|place| {
             let [begin, middle, end] = place.map(|place| place as usize);
-            Some((self.bytes.get(begin..middle)?, self.bytes.get(middle..end)?))
+            let bytes = self.bytes.bytes();
+            Some((bytes.get(begin..middle)?, bytes.get(middle..end)?))
         })
     }
 
@@ -211,6 +211,7 @@ impl Fields {
             flaw(Malformed::Head);
         }
         asked.tunnel = connect;
+        asked.socket = connect && pseudo.protocol == Some(b"websocket");
         let (Some(method), Some(target)) = (pseudo.method, target) else {
             return asked;
         };
@@ -301,6 +302,12 @@ fn number(digits: &[u8]) -> Option<u64> {
     let number = std::str::from_utf8(digits).ok()?.parse::<u64>().ok()?;
     // As in HTTP/1: sums of lengths cannot wrap.
     Some(number).filter(|number| number >> 62 == 0)
+}
+
+/// Whether a field of a response, or of trailers, is looked at.
+pub(super) fn is_looked_at(name: &[u8]) -> bool {
+    matches!(name, b":status" | b"grpc-status" | b"retry-after" | b"date")
+        || name.starts_with(b"ratelimit-")
 }
 
 /// Whether bytes that begin with a frame are likely the client's (true) or the server's (false), by the first head among them.

@@ -81,7 +81,8 @@ pub enum Malformed {
 }
 
 /// Where a block's fields go, until they are too many.
-struct List<F> {
+struct List<W, F> {
+    wanted: W,
     each: F,
     /// Bytes that may still be handed out.
     room: usize,
@@ -132,7 +133,23 @@ impl Decoder {
         max_list: usize,
         each: impl FnMut(Field<'_>),
     ) -> Result<Outcome, Malformed> {
+        self.decode_some(block, max_list, |_| true, each)
+    }
+
+    /// As [`Self::decode`], for fields with a name that is `wanted`, or not known. Others may be handed out too; where they are not,
+    /// their values were not read, and may be malformed.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn decode_some(
+        &mut self,
+        block: &[u8],
+        max_list: usize,
+        wanted: impl Fn(&[u8]) -> bool,
+        each: impl FnMut(Field<'_>),
+    ) -> Result<Outcome, Malformed> {
         let mut list = List {
+            wanted,
             each,
             room: max_list,
             outcome: Outcome::default(),
@@ -160,10 +177,10 @@ impl Decoder {
         self.table.heap_bytes()
     }
 
-    fn fields<F: FnMut(Field<'_>)>(
+    fn fields<W: Fn(&[u8]) -> bool, F: FnMut(Field<'_>)>(
         &mut self,
         mut input: Input<'_>,
-        list: &mut List<F>,
+        list: &mut List<W, F>,
     ) -> Result<(), Malformed> {
         while let Some(first) = input.octet() {
             match first {
@@ -198,11 +215,11 @@ impl Decoder {
 
     /// A literal field with incremental indexing (RFC 7541 section 6.2.1). Its bytes are put where the entry's will be before
     /// entries are evicted, of which one may have its name.
-    fn insertion<F: FnMut(Field<'_>)>(
+    fn insertion<W: Fn(&[u8]) -> bool, F: FnMut(Field<'_>)>(
         &mut self,
         input: &mut Input<'_>,
         first: u8,
-        list: &mut List<F>,
+        list: &mut List<W, F>,
     ) -> Result<(), Malformed> {
         let mark = self.table.mark();
         let name = self.name(input, first, 6)?;
@@ -217,15 +234,25 @@ impl Decoder {
     }
 
     /// A literal field that is not indexed (RFC 7541 sections 6.2.2 and 6.2.3).
-    fn literal<F: FnMut(Field<'_>)>(
+    fn literal<W: Fn(&[u8]) -> bool, F: FnMut(Field<'_>)>(
         &mut self,
         input: &mut Input<'_>,
         first: u8,
-        list: &mut List<F>,
+        list: &mut List<W, F>,
     ) -> Result<(), Malformed> {
         let mark = self.table.mark();
         let name = self.name(input, first, 4)?;
-        let value = self.table.read(input.text()?)?;
+        let value = input.text()?;
+        if self
+            .table
+            .get(name)
+            .is_some_and(|name| !(list.wanted)(name))
+        {
+            list.outcome.fields = list.outcome.fields.saturating_add(1);
+            self.table.release(mark);
+            return Ok(());
+        }
+        let value = self.table.read(value)?;
         list.hand(&self.table, name, value, first & 0x10 != 0);
         self.table.release(mark);
         Ok(())
@@ -271,7 +298,7 @@ impl fmt::Debug for Decoder {
     }
 }
 
-impl<F: FnMut(Field<'_>)> List<F> {
+impl<W: Fn(&[u8]) -> bool, F: FnMut(Field<'_>)> List<W, F> {
     #[inline]
     fn hand(&mut self, table: &Table, name: Part<'_>, value: Part<'_>, never_indexed: bool) {
         self.outcome.fields = self.outcome.fields.saturating_add(1);
@@ -279,6 +306,9 @@ impl<F: FnMut(Field<'_>)> List<F> {
             return;
         }
         let (name, value) = (table.get(name), table.get(value));
+        if name.is_some_and(|name| !(self.wanted)(name)) {
+            return;
+        }
         let bytes = name.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) + OVERHEAD;
         match self.room.checked_sub(bytes) {
             Some(room) => {

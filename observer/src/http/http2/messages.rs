@@ -50,6 +50,11 @@ impl Messages {
         }
     }
 
+    /// How many were seen.
+    pub fn seen(&self) -> u64 {
+        self.count
+    }
+
     /// How many there were; `None`: that is not known.
     pub fn count(&self) -> Option<u64> {
         (!self.lost).then_some(self.count)

@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::pending::blank;
+use super::super::pending::{Pending, blank};
+use super::super::websocket::Frames;
 use super::super::{Cut, Exchange, Malformed, Moment, Side, Sink, Uncertain};
 use super::error::Reason;
 use super::heads::{Asked, Said};
 use super::messages::Messages;
+
+const SECOND: u64 = 1_000_000_000;
 
 /// One request with what was read of its response so far, or a response whose request is not known.
 #[derive(Serialize, Deserialize)]
@@ -16,10 +19,21 @@ pub(super) struct Stream<R> {
     length: Option<u64>,
     request_done: bool,
     response: Response,
-    calls: Option<Box<[Messages; 2]>>,
+    calls: Option<Box<Calls>>,
+    socket: Option<Box<Frames>>,
     tunnel: bool,
     /// Since when it is not known whether its response was lost.
     suspect: Option<u64>,
+}
+
+/// Messages of a call, of the client and of the server.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Calls {
+    sides: [Messages; 2],
+    /// As many were told of.
+    told: [u64; 2],
+    /// When that was last.
+    told_at: u64,
 }
 
 /// How far the response is.
@@ -36,7 +50,7 @@ enum Response {
 
 impl<R> Stream<R> {
     /// Bytes on the heap of one that is followed, at most, without what the request owns.
-    pub const HEAP_BYTES: usize = size_of::<Self>() + size_of::<[Messages; 2]>() + 32;
+    pub const HEAP_BYTES: usize = size_of::<Self>() + size_of::<Calls>() + 32;
 
     /// A request whose head has so many bytes.
     pub fn request(asked: Asked<R>, begin: Moment, now: Moment, bytes: u64) -> Self {
@@ -48,9 +62,19 @@ impl<R> Stream<R> {
         Self {
             length: asked.length.filter(|_| !asked.tunnel),
             calls: asked.calls.then(Box::default),
+            socket: asked.socket.then(Box::default),
             tunnel: asked.tunnel,
             ..Self::of(exchange, false)
         }
+    }
+
+    /// A request of HTTP/1, whose connection was asked to go on as HTTP/2.
+    pub fn upgraded(pending: Pending<R>) -> Self {
+        let mut exchange = pending.exchange;
+        // The response that said so is an interim one.
+        (exchange.status, exchange.first_byte) = (None, None);
+        exchange.response_head_bytes = 0;
+        Self::of(exchange, true)
     }
 
     /// A response whose request was not seen, or a request of which only this is known.
@@ -67,6 +91,7 @@ impl<R> Stream<R> {
             request_done,
             response: Response::Waiting,
             calls: None,
+            socket: None,
             tunnel: false,
             suspect: None,
         }
@@ -134,10 +159,15 @@ impl<R> Stream<R> {
             Side::Server => (&mut self.exchange.response_body_bytes, 1),
         };
         *total = total.saturating_add(octets);
+        match (&mut self.socket, bytes) {
+            (Some(socket), Some(bytes)) => socket.take(from, bytes),
+            (Some(socket), None) => socket.skip(from, octets),
+            (None, _) => {}
+        }
         let messages = self
             .calls
             .as_mut()
-            .and_then(|calls| calls.get_mut(messages));
+            .and_then(|calls| calls.sides.get_mut(messages));
         match (messages, bytes) {
             (Some(messages), Some(bytes)) => messages.take(bytes),
             (Some(messages), None) => messages.skip(octets),
@@ -226,8 +256,11 @@ impl<R> Stream<R> {
                 }
             }
         }
-        if let Some(messages) = &mut self.calls {
-            messages.iter_mut().for_each(|side| side.skip(u64::MAX));
+        if let Some(socket) = &mut self.socket {
+            socket.skip(from, u64::MAX);
+        }
+        if let Some(calls) = &mut self.calls {
+            calls.sides.iter_mut().for_each(|side| side.skip(u64::MAX));
         }
     }
 
@@ -254,19 +287,44 @@ impl<R> Stream<R> {
         }
     }
 
+    /// Tells of messages that came since that was done, at most once a second.
+    pub fn tell_news<S: Sink<Request = R>>(&mut self, now: Moment, sink: &mut S) {
+        if let Some(calls) = &mut self.calls
+            && now.time.saturating_sub(calls.told_at) >= SECOND
+        {
+            calls.told_at = now.time;
+            self.tell(sink);
+        }
+    }
+
+    fn tell<S: Sink<Request = R>>(&mut self, sink: &mut S) {
+        let (Some(calls), Some(request)) = (&mut self.calls, &self.exchange.request) else {
+            return;
+        };
+        let now = calls.sides.map(|side| side.seen());
+        let [client, server] = calls.told;
+        let more = [now[0] - client, now[1] - server];
+        if more != [0, 0] {
+            calls.told = now;
+            sink.messages(request, self.exchange.uncertain.is_none(), more);
+        }
+    }
+
     /// Hands it over.
     pub fn report<S: Sink<Request = R>>(mut self, sink: &mut S) {
-        if let Some(messages) = self.calls {
-            let [requests, responses] = messages.map(|side| side.count());
+        self.tell(sink);
+        if let Some(calls) = self.calls {
+            let [requests, responses] = calls.sides.map(|side| side.count());
             let rpc = self.exchange.rpc.get_or_insert_default();
             (rpc.requests, rpc.responses) = (requests, responses);
         }
+        self.exchange.socket = self.socket.map(|frames| frames.counts());
         sink.exchange(self.exchange);
     }
 
-    /// Whether content is looked at for the lengths of messages.
-    pub fn counts_messages(&self) -> bool {
-        self.calls.is_some()
+    /// Whether lengths are looked for in content.
+    pub fn is_looked_at(&self) -> bool {
+        self.calls.is_some() || self.socket.is_some()
     }
 
     fn touch(&mut self, time: u64) {
