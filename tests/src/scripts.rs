@@ -22,19 +22,19 @@ pub fn any(random: &mut Random) -> (Connection, Vec<Sent>) {
         sent.push(connection.send(false, tcp::ACK, b""));
     }
     match random.below(10) {
-        0 => sealed(
+        0..=2 => sealed(
             &mut connection,
             &mut sent,
             &[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 0],
             random,
         ),
-        1 => sealed(
+        3 => sealed(
             &mut connection,
             &mut sent,
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
             random,
         ),
-        2 => opaque(&mut connection, &mut sent, random),
+        4 => opaque(&mut connection, &mut sent, random),
         _ => http(&mut connection, &mut sent, random),
     }
     match random.below(4) {

@@ -252,7 +252,7 @@ fn converse(seed: u64) {
     let tls = seed.is_multiple_of(2);
     let mut both = Both::load(16 << 20, &[], tls);
     let mut going: Vec<_> = (0..8).map(|_| scripts::any(&mut random)).collect();
-    let (mut packets, mut kinds, mut bodies) = (0, [0; 6], 0);
+    let (mut packets, mut kinds, mut bodies) = (0, [0; 5], 0);
     while packets < 6_000 {
         let which = random.below(going.len());
         let (connection, sent) = &mut going[which];
