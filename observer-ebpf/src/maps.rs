@@ -50,6 +50,10 @@ static RING_3: RingBuf = RingBuf::with_byte_size(PAGE, 0);
 #[map]
 pub static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::with_max_entries(1 << 17, 0);
 
+/// Connections of QUIC that were told of.
+#[map]
+pub static QUIC: LruHashMap<FlowKey, u8> = LruHashMap::with_max_entries(1 << 12, 0);
+
 /// Body ends, written by userspace.
 #[map]
 pub static HINTS: LruHashMap<FlowKey, Hint> = LruHashMap::with_max_entries(1 << 14, 0);

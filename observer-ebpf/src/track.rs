@@ -197,6 +197,26 @@ pub fn open(segment: &TcpSegment, birth: u64, new: &mut Flow) -> bool {
     true
 }
 
+/// The connection, and what to deliver of it, that the sender of a segment begins by QUIC: it is told of, and no more.
+#[inline(always)]
+pub fn open_quic(segment: &TcpSegment, birth: u64, new: &mut Flow) -> Delivery {
+    let low_accepts = segment.from_high;
+    *new = Flow {
+        birth,
+        state: flow::FROM_START | if low_accepts { flow::LOW_ACCEPTED } else { 0 },
+        ..Flow::default()
+    };
+    Delivery {
+        kind: Kind::Quic,
+        offset: ORIGIN,
+        acked: None,
+        skip: 0,
+        copy: 0,
+        over: false,
+        wake: false,
+    }
+}
+
 /// How a segment relates to the connection that is known by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {

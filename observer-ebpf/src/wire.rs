@@ -1,4 +1,5 @@
-//! From a packet to its TCP segment: Ethernet, VLAN and QinQ, IPv4 with options, IPv6 with extension headers, TCP.
+//! From a packet to its TCP segment: Ethernet, VLAN and QinQ, IPv4 with options, IPv6 with extension headers, TCP. Of UDP only
+//! what begins a connection of QUIC is told from the rest.
 //!
 //! Pure, and shared by the kernel programs and by replay. Lengths come from the IP header where it has one (frames are
 //! padded, RFC 894) and from the packet where it has none (segmentation offload beyond 64 KiB leaves it zero).
@@ -66,7 +67,9 @@ pub enum Walk {
     Segment,
     /// Part of a fragmented IP packet that carries TCP, or may do so.
     Fragment,
-    /// No TCP.
+    /// A datagram of UDP that begins a connection of QUIC: its ends and its sender are filled in.
+    Quic,
+    /// Neither.
     Other,
     /// Headers that end too early or contradict themselves.
     Truncated,
@@ -77,6 +80,7 @@ const IPV6: u16 = 0x86dd;
 const VLAN: u16 = 0x8100;
 const QINQ: u16 = 0x88a8;
 const TCP: u8 = 6;
+const UDP: u8 = 17;
 /// Extension headers of one packet that are walked over; senders that use more are not found in the field.
 const EXTENSIONS: u32 = 8;
 
@@ -163,10 +167,16 @@ fn ipv4<P: Packet>(packet: &P, at: u32, found: &mut TcpSegment) -> Walk {
     if head[0] >> 4 != 4 || header < 20 {
         return Walk::Truncated;
     }
+    let fragmented = u16::from_be_bytes([head[6], head[7]]) & 0x3fff != 0;
+    let from = Endpoint::v4([head[12], head[13], head[14], head[15]], 0);
+    let to = Endpoint::v4([head[16], head[17], head[18], head[19]], 0);
+    if head[9] == UDP && !fragmented {
+        return datagram(packet, at + header, from, to, found);
+    }
     if head[9] != TCP {
         return Walk::Other;
     }
-    if u16::from_be_bytes([head[6], head[7]]) & 0x3fff != 0 {
+    if fragmented {
         return Walk::Fragment;
     }
     let rest = packet.length().saturating_sub(at);
@@ -178,16 +188,7 @@ fn ipv4<P: Packet>(packet: &P, at: u32, found: &mut TcpSegment) -> Walk {
     if total < header || total > rest {
         return Walk::Truncated;
     }
-    let from = [head[12], head[13], head[14], head[15]];
-    let to = [head[16], head[17], head[18], head[19]];
-    segment(
-        packet,
-        at + header,
-        total - header,
-        Endpoint::v4(from, 0),
-        Endpoint::v4(to, 0),
-        found,
-    )
+    segment(packet, at + header, total - header, from, to, found)
 }
 
 /// RFC 8200 sections 3 and 4.
@@ -213,7 +214,7 @@ fn ipv6<P: Packet>(packet: &P, at: u32, found: &mut TcpSegment) -> Walk {
     }
     let mut next = head[6];
     let mut extensions = 0;
-    while next != TCP && extensions < EXTENSIONS {
+    while next != TCP && next != UDP && extensions < EXTENSIONS {
         let step = match next {
             // Hop-by-hop options, routing, destination options.
             0 | 43 | 60 => {
@@ -250,20 +251,44 @@ fn ipv6<P: Packet>(packet: &P, at: u32, found: &mut TcpSegment) -> Walk {
         here += step;
         extensions += 1;
     }
+    let (from, to) = (Endpoint::v6(from, 0), Endpoint::v6(to, 0));
+    if next == UDP {
+        return datagram(packet, here, from, to, found);
+    }
     if next != TCP {
         return Walk::Other;
     }
     if here > end {
         return Walk::Truncated;
     }
-    segment(
-        packet,
-        here,
-        end - here,
-        Endpoint::v6(from, 0),
-        Endpoint::v6(to, 0),
-        found,
-    )
+    segment(packet, here, end - here, from, to, found)
+}
+
+/// A datagram (RFC 768), and what a packet of QUIC begins with that begins a connection: an Initial one of version 1 (RFC 9000
+/// section 17.2.2) or 2 (RFC 9369 section 3.2).
+#[inline(always)]
+fn datagram<P: Packet>(
+    packet: &P,
+    at: u32,
+    mut from: Endpoint,
+    mut to: Endpoint,
+    found: &mut TcpSegment,
+) -> Walk {
+    let Some(Loaded(head)) = packet.load::<13>(at) else {
+        return Walk::Other;
+    };
+    let initial = match u32::from_be_bytes([head[9], head[10], head[11], head[12]]) {
+        1 => 0xc0,
+        0x6b33_43cf => 0xd0,
+        _ => return Walk::Other,
+    };
+    if head[8] & 0xf0 != initial {
+        return Walk::Other;
+    }
+    from.port = u16::from_be_bytes([head[0], head[1]]);
+    to.port = u16::from_be_bytes([head[2], head[3]]);
+    found.from_high = found.flow.set(from, to);
+    Walk::Quic
 }
 
 /// RFC 9293 section 3.1. `length`: bytes of header and payload.

@@ -375,6 +375,11 @@ impl Pipeline {
             // What comes after the hello is none.
             Some(Kind::Handshake) if header.offset != ORIGIN && !self.follows(header) => return,
             Some(Kind::Handshake) => {}
+            // Over UDP: it ends no connection of the same name.
+            Some(kind @ Kind::Quic) => {
+                self.rules.count_opaque(header, reason(kind), host);
+                return;
+            }
             // What comes with it is a client's hello; the server's may have overtaken it.
             Some(kind @ Kind::Tls) if !segment.payload.is_empty() => {
                 self.rules.count_opaque(header, reason(kind), host);
@@ -770,6 +775,7 @@ fn note_raw(flow: &mut Flow<Connection>, segment: &Segment<'_>, at: u64, waited:
 fn reason(kind: Kind) -> &'static str {
     match kind {
         Kind::Tls | Kind::Handshake => "tls",
+        Kind::Quic => "quic",
         Kind::Segment | Kind::Record | Kind::Opaque => "not_http",
     }
 }

@@ -80,12 +80,15 @@ pub struct Packing {
     pub no_length: bool,
     /// IPv4 fragment field, or that of an IPv6 fragment header.
     pub fragment: u16,
+    /// In the segment's place stands what begins a connection of QUIC, over UDP.
+    pub quic: bool,
 }
 
 /// Number of the IPv6 fragment header, which [`Packing::fragment`] adds by itself.
 const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const TCP: u8 = 6;
+const UDP: u8 = 17;
 
 impl Connection {
     /// What an end sends next.
@@ -120,7 +123,11 @@ impl Connection {
             }
             packet.extend(if self.v6 { [0x86, 0xdd] } else { [8, 0] });
         }
-        let tcp = self.tcp(sent, packing);
+        let tcp = if packing.quic {
+            self.quic(sent)
+        } else {
+            self.tcp(sent, packing)
+        };
         if self.v6 {
             self.ipv6(&mut packet, &tcp, sent, packing);
         } else {
@@ -145,6 +152,22 @@ impl Connection {
         tcp
     }
 
+    /// A datagram with the beginning of an Initial packet (RFC 9000 section 17.2.2), and what else it may be as long as.
+    fn quic(&self, sent: &Sent) -> Vec<u8> {
+        let mut ports = [self.client_port, SERVER_PORT];
+        if sent.from_server {
+            ports.reverse();
+        }
+        let content = [0xc3, 0, 0, 0, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8];
+        let length = 8 + content.len() + sent.payload.len();
+        let mut datagram: Vec<u8> = ports.into_iter().flat_map(u16::to_be_bytes).collect();
+        datagram.extend((length as u16).to_be_bytes());
+        datagram.extend([0, 0]);
+        datagram.extend(content);
+        datagram.extend(&sent.payload);
+        datagram
+    }
+
     fn ipv4(&self, packet: &mut Vec<u8>, tcp: &[u8], sent: &Sent, packing: &Packing) {
         let words = 5 + packing.ip_options;
         let header = usize::from(words) * 4;
@@ -158,7 +181,7 @@ impl Connection {
         packet.extend(total.to_be_bytes());
         packet.extend([0, 1]);
         packet.extend(packing.fragment.to_be_bytes());
-        packet.extend([64, TCP, 0, 0]);
+        packet.extend([64, packing.protocol(), 0, 0]);
         let mut ends = [[192, 0, 2, 2], [10, 0, 0, 1]];
         if sent.from_server {
             ends.reverse();
@@ -175,7 +198,10 @@ impl Connection {
         }
         let mut rest = Vec::new();
         for (place, number) in headers.iter().enumerate() {
-            let next = headers.get(place + 1).copied().unwrap_or(TCP);
+            let next = headers
+                .get(place + 1)
+                .copied()
+                .unwrap_or(packing.protocol());
             let [high, low] = packing.fragment.to_be_bytes();
             rest.extend(match *number {
                 FRAGMENT => [next, 0, high, low, 0, 0, 0, 0],
@@ -191,7 +217,7 @@ impl Connection {
         };
         packet.extend([0x60, 0, 0, 0]);
         packet.extend(length.to_be_bytes());
-        packet.extend([headers.first().copied().unwrap_or(TCP), 64]);
+        packet.extend([headers.first().copied().unwrap_or(packing.protocol()), 64]);
         let mut ends = [[0xfd, 1], [0xfd, 2]].map(|[first, last]| {
             let mut address = [0_u8; 16];
             (address[0], address[15]) = (first, last);
@@ -217,7 +243,12 @@ impl Packing {
             padding: 0,
             no_length: false,
             fragment: 0,
+            quic: false,
         }
+    }
+
+    fn protocol(&self) -> u8 {
+        if self.quic { UDP } else { TCP }
     }
 
     /// Anything that a packet of this link may have.

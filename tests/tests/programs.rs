@@ -252,7 +252,7 @@ fn converse(seed: u64) {
     let tls = seed.is_multiple_of(2);
     let mut both = Both::load(16 << 20, &[], tls);
     let mut going: Vec<_> = (0..8).map(|_| scripts::any(&mut random)).collect();
-    let (mut packets, mut kinds, mut bodies) = (0, [0; 5], 0);
+    let (mut packets, mut kinds, mut bodies) = (0, [0; 6], 0);
     while packets < 6_000 {
         let which = random.below(going.len());
         let (connection, sent) = &mut going[which];
@@ -270,6 +270,10 @@ fn converse(seed: u64) {
             Packing::plain(link)
         } else {
             Packing::any(link, &mut random)
+        };
+        let packing = Packing {
+            quic: random.percent(2),
+            ..packing
         };
         let mut packet = connection.pack(&segment, &packing);
         if random.percent(5) {

@@ -15,6 +15,8 @@ pub enum Kind {
     Handshake,
     /// A segment of a TLS connection of which everything is delivered, from its first byte on.
     Record,
+    /// A connection of QUIC begins: nothing more of it is delivered.
+    Quic,
 }
 
 /// Bits of [`EventHeader::flags`].
@@ -98,6 +100,7 @@ impl EventHeader {
             2 => Kind::Opaque,
             3 => Kind::Handshake,
             4 => Kind::Record,
+            5 => Kind::Quic,
             _ => return None,
         })
     }

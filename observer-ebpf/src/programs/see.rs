@@ -8,7 +8,7 @@ use observer_ebpf::track::{self, Decision, Delivery, Flow, Relation};
 use observer_ebpf::wire::{self, Link, TcpSegment, Walk, tcp};
 
 use crate::emit;
-use crate::maps::{self, FLOWS, HINTS, Scratch};
+use crate::maps::{self, FLOWS, HINTS, QUIC, Scratch};
 use crate::packet::Source;
 
 /// Looks at a packet.
@@ -28,6 +28,7 @@ pub fn segment<P: Source>(packet: &P, link: Link, interface: u32, egress: bool) 
     };
     match wire::walk(packet, link, segment) {
         Walk::Segment => follow(packet, segment, flow, header, (interface, egress)),
+        Walk::Quic => tell_quic(packet, segment, flow, header, (interface, egress)),
         Walk::Fragment => maps::count(Counter::Fragment, 1),
         Walk::Truncated => maps::count(Counter::Truncated, 1),
         Walk::Other => {}
@@ -110,6 +111,31 @@ fn follow<P: Source>(
             deliver(packet, known, segment, &delivery, header, sign);
         }
     }
+}
+
+/// Tells of a connection of QUIC, once.
+#[inline(always)]
+fn tell_quic<P: Source>(
+    packet: &P,
+    segment: &mut TcpSegment,
+    new: &mut Flow,
+    header: &mut EventHeader,
+    (interface, egress): (u32, bool),
+) {
+    // Its sequence, flags and length are those of another one.
+    (segment.flags, segment.length) = (0, 0);
+    if !maps::is_wanted(&segment.flow) || QUIC.get_ptr(&segment.flow).is_some() {
+        return;
+    }
+    if QUIC.insert(&segment.flow, 1, 0).is_err() {
+        maps::count(Counter::FlowTableFull, 1);
+        return;
+    }
+    // SAFETY: the helper has no preconditions.
+    let time = unsafe { bpf_ktime_get_ns() };
+    let delivery = track::open_quic(segment, time, new);
+    track::head(header, new, segment, &delivery, (time, interface, egress));
+    deliver(packet, new, segment, &delivery, header, None);
 }
 
 /// Counts a segment of a connection that is refused under overload.

@@ -138,6 +138,52 @@ fn fragments_of_other_protocols_are_none_of_ours() {
     assert_eq!(read(&v6, Link::Ethernet).0, Walk::Fragment);
 }
 
+/// A datagram over IPv4 or IPv6, from a client to port 443 of a server.
+fn datagram(v6: bool, payload: &[u8]) -> Vec<u8> {
+    let mut packet = if v6 {
+        let mut header = vec![0x60, 0, 0, 0, 0, 8 + payload.len() as u8, 17, 64];
+        header.extend([[0xfd; 16], [0xfe; 16]].concat());
+        header
+    } else {
+        let total = 28 + payload.len() as u8;
+        let mut header = vec![0x45, 0, 0, total, 0, 1, 0, 0, 64, 17, 0, 0];
+        header.extend([192, 0, 2, 2, 192, 0, 2, 1]);
+        header
+    };
+    packet.extend(40_000_u16.to_be_bytes());
+    packet.extend(443_u16.to_be_bytes());
+    packet.extend([0, 8 + payload.len() as u8, 0, 0]);
+    packet.extend(payload);
+    packet
+}
+
+#[test]
+fn connections_of_quic_begin_with_an_initial_packet() {
+    for (v6, first, version) in [
+        (false, 0xc3, 1_u32),
+        (true, 0xcf, 1),
+        (false, 0xd0, 0x6b33_43cf),
+    ] {
+        let payload = [&[first][..], &version.to_be_bytes(), &[8; 20]].concat();
+        let (walk, found) = read(&datagram(v6, &payload), Link::Ip);
+        assert_eq!(walk, Walk::Quic);
+        let (low, high) = (found.flow.low().port, found.flow.high().port);
+        let from = if found.from_high { high } else { low };
+        assert_eq!((from, low.min(high)), (40_000, 443));
+    }
+    for other in [
+        // Handshake, 0-RTT, version negotiation, a short header, DNS, nothing.
+        &[0xe3, 0, 0, 0, 1, 8, 8][..],
+        &[0xd3, 0, 0, 0, 1, 8, 8],
+        &[0xc3, 0, 0, 0, 0, 8, 8],
+        &[0x43, 0, 0, 0, 1, 8, 8],
+        &[0x12, 0x34, 1, 0, 0, 1],
+        &[],
+    ] {
+        assert_eq!(read(&datagram(false, other), Link::Ip).0, Walk::Other);
+    }
+}
+
 #[test]
 fn without_a_length_the_packet_has_one() {
     let payload = vec![b'x'; 100_000];

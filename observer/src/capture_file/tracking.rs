@@ -1,6 +1,6 @@
 //! The kernel side's tracking over a capture: the same decisions, with a table in place of the maps.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use observer_ebpf::abi::{EventHeader, FlowKey, Hint};
 use observer_ebpf::sign::{self, LEAD, Sign};
 use observer_ebpf::track::{self, Decision, Flow, Relation};
@@ -18,6 +18,7 @@ pub struct Tracking {
     young: HashMap<FlowKey, Flow>,
     old: HashMap<FlowKey, Flow>,
     hints: HashMap<FlowKey, Hint>,
+    quic: HashSet<FlowKey>,
     /// Whether TLS connections are delivered whole.
     pub tls: bool,
     /// Packets whose headers end too early.
@@ -54,6 +55,7 @@ impl Tracking {
         let mut segment = TcpSegment::default();
         match wire::walk(packet, packet.link, &mut segment) {
             Walk::Segment => {}
+            Walk::Quic => return self.quic(packet, &segment),
             Walk::Fragment => {
                 self.fragments += 1;
                 return None;
@@ -119,6 +121,24 @@ impl Tracking {
         let payload = payload.get(..delivery.copy as usize).unwrap_or(payload);
         header.copied = payload.len() as u32;
         Some(Segment { header, payload })
+    }
+
+    /// Tells of a connection of QUIC, once.
+    fn quic<'a>(&mut self, packet: &Captured<'a>, segment: &TcpSegment) -> Option<Segment<'a>> {
+        if self.quic.len() >= GENERATION {
+            self.quic.clear();
+        }
+        if !self.quic.insert(segment.flow) {
+            return None;
+        }
+        let (mut new, mut header) = (Flow::default(), EventHeader::default());
+        let delivery = track::open_quic(segment, packet.time, &mut new);
+        let seen = (packet.time, packet.interface, false);
+        track::head(&mut header, &new, segment, &delivery, seen);
+        Some(Segment {
+            header,
+            payload: &[],
+        })
     }
 
     fn find(&mut self, key: &FlowKey) -> Option<&mut Flow> {
