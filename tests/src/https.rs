@@ -293,7 +293,7 @@ impl Server {
 }
 
 /// Workers that run as nobody read their files.
-fn open_to_all(folder: &Path) {
+pub(crate) fn open_to_all(folder: &Path) {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("opening the folder");
 }
@@ -314,7 +314,7 @@ pub const ASKER: &str = "asker";
 
 /// What keeps secrets of clients, which run on the same host, out of it: servers are to be read by their own.
 pub fn servers_only() -> String {
-    format!("[tls]\nexcept = [\"curl\", \"wrk\", \"{ASKER}\"]\n")
+    format!("[tls]\nexcept = [\"curl\", \"wrk\", \"h2load\", \"nghttp\", \"{ASKER}\"]\n")
 }
 
 /// A client in Python that asks so many times on one connection, under a name of its own.

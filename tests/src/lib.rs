@@ -19,6 +19,7 @@ pub mod flood;
 pub mod frames;
 pub mod haproxy;
 pub mod hello;
+pub mod http2;
 pub mod https;
 pub mod logging;
 pub mod metrics;

