@@ -17,6 +17,7 @@ pub mod disk;
 pub mod discovery;
 pub mod flood;
 pub mod frames;
+pub mod grpc;
 pub mod haproxy;
 pub mod hello;
 pub mod http2;

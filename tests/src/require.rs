@@ -3,6 +3,7 @@
 //! Where everything is required (`OBSERVER_REQUIRE=all`) a missing thing is a failure; elsewhere it is said aloud.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
 use std::os::unix::fs::MetadataExt;
@@ -29,6 +30,24 @@ pub fn require(programs: &[&str]) -> bool {
 /// As [`require`].
 pub fn require_programs(programs: &[&str]) -> bool {
     goes_on(&absent(programs))
+}
+
+/// As [`require`], with modules of Python from PyPI.
+///
+/// # Panics
+/// As [`require`].
+pub fn require_with_modules(programs: &[&str], modules: &[&str]) -> bool {
+    let lacks = |module: &&&str| {
+        let import = format!("import {module}");
+        let mut python = Command::new(interpreter());
+        let output = python.args(["-c", &import]).output();
+        !output.is_ok_and(|output| output.status.success())
+    };
+    let lacking = modules.iter().filter(lacks);
+    let lacking: Vec<String> = lacking
+        .map(|module| format!("{module} of Python"))
+        .collect();
+    goes_on(&lacking) && require(programs)
 }
 
 fn absent(programs: &[&str]) -> Vec<String> {
@@ -59,6 +78,11 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .chain([target().join("xtask/python/bin")])
         .map(|folder| folder.join(program))
         .find(|path| path.is_file())
+}
+
+/// The interpreter that has the modules from PyPI.
+pub fn interpreter() -> PathBuf {
+    target().join("xtask/python/bin/python")
 }
 
 /// The daemon's binary: `OBSERVER_BIN`, else what `cargo xtask build` leaves.
