@@ -1,11 +1,15 @@
 //! Servers that speak HTTP/2, in the clear and over TLS, each with a log of its own: a line a request, with the port that it came to.
 
+mod visitor;
+
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
+
+pub use visitor::Visitor;
 
 use crate::certificate;
 use crate::https::open_to_all;
@@ -38,7 +42,7 @@ const NGINX_LINES: &str = r#"
     listen 127.0.0.1:BEHIND http2;
     access_log own.log own;
     location /v1/things/ { return 200 "of nginx"; }
-    location = /v1/secret { return 401; }
+    location /v1/secret { return 401; }
     location /v1/uploads/ { root stored; dav_methods PUT; create_full_put_path on; }
     # What returns at once reads no content; what passes it on does.
     location = /v1/orders { proxy_pass http://unix:FOLDER/orders; }
@@ -73,14 +77,15 @@ const http2 = require('http2');
 const [folder, port, tlsPort] = process.argv.slice(2);
 const log = fs.openSync(folder + '/own.log', 'a');
 const options = { key: fs.readFileSync(folder + '/key.pem'), cert: fs.readFileSync(folder + '/cert.pem') };
-const statusOf = (path) => path.startsWith('/v1/things/') ? 200 : path.startsWith('/v1/uploads/') ? 201 : path == '/v1/orders' ? 202 : path == '/v1/secret' ? 401 : 404;
+const statusOf = (path) => path.startsWith('/v1/things/') ? 200 : path.startsWith('/v1/uploads/') ? 201 : path == '/v1/orders' ? 202 : path.startsWith('/v1/secret') ? 401 : 404;
 const serve = (server, port) => server.on('stream', (stream, fields) => {
   stream.resume();
   stream.on('end', () => {
     const status = statusOf(fields[':path']);
     fs.writeSync(log, [port, fields[':method'], fields[':path'], status, 7, fields['x-api-key'] || '-'].join(' ') + '\n');
     const endStream = fields[':method'] == 'HEAD';
-    stream.respond({ ':status': status, 'content-type': 'text/plain' }, { endStream });
+    const fill = fields['x-fill'] ? { 'x-fill': fields['x-fill'] } : {};
+    stream.respond({ ':status': status, 'content-type': 'text/plain', ...fill }, { endStream });
     if (!endStream) stream.end('of Node');
   });
 }).listen(Number(port));

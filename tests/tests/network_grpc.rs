@@ -1,10 +1,5 @@
 //! Calls of gRPC are what its own server says they were: whose, which, how they ended, and the messages each way.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a test that cannot go on stops with what went wrong"
-)]
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
