@@ -12,7 +12,7 @@ use tempfile::TempDir;
 pub use visitor::Visitor;
 
 use crate::certificate;
-use crate::https::open_to_all;
+use crate::https::{self, open_to_all};
 use crate::namespace::Namespace;
 use crate::nginx::{self, Logged};
 use crate::process::{Process, wait_for};
@@ -29,6 +29,12 @@ pub const HAPROXY_TLS: u16 = 9114;
 pub const NODE: u16 = 9115;
 /// Where Node speaks it over TLS.
 pub const NODE_TLS: u16 = 9116;
+/// Where Apache speaks it by prior knowledge, or after an upgrade.
+pub const APACHE: u16 = 9117;
+/// Where Apache speaks it over TLS.
+pub const APACHE_TLS: u16 = 9118;
+/// Where Go speaks it over its own TLS.
+pub const GO_TLS: u16 = 9119;
 
 const NGINX_LINES: &str = r#"
   log_format own "$server_port $request_method $request_uri $status $body_bytes_sent $http_x_api_key";
@@ -93,6 +99,77 @@ serve(http2.createServer(), port);
 serve(http2.createSecureServer(options), tlsPort);
 "#;
 
+const APACHE_LINES: &str = r#"
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule socache_shmcb_module /usr/lib/apache2/modules/mod_socache_shmcb.so
+LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
+LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so
+LoadModule http2_module /usr/lib/apache2/modules/mod_http2.so
+ServerName api.example
+User nobody
+Group nogroup
+Listen APACHE
+Listen APACHE_TLS https
+PidFile FOLDER/httpd.pid
+DocumentRoot FOLDER/www
+ErrorLog FOLDER/apache.error
+MaxKeepAliveRequests 0
+Protocols h2 h2c http/1.1
+H2Direct on
+H2Upgrade on
+SSLSessionCache shmcb:FOLDER/sessions(512000)
+SSLCertificateFile FOLDER/cert.pem
+SSLCertificateKeyFile FOLDER/key.pem
+AliasMatch ^/v1/things/ FOLDER/www/item
+RedirectMatch 401 ^/v1/secret
+LogFormat "%{local}p %m %U %>s 0 %{X-API-Key}i" own
+CustomLog FOLDER/own.log own
+<VirtualHost *:APACHE_TLS>
+SSLEngine on
+</VirtualHost>
+"#;
+
+const GO_LINES: &str = r#"
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+)
+
+func main() {
+	folder, port := os.Args[1], os.Args[2]
+	log, err := os.OpenFile(folder+"/own.log", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		panic(err)
+	}
+	var lock sync.Mutex
+	http.HandleFunc("/", func(answer http.ResponseWriter, request *http.Request) {
+		io.Copy(io.Discard, request.Body)
+		status, path, key := 404, request.URL.Path, request.Header.Get("X-API-Key")
+		for prefix, its := range map[string]int{"things": 200, "uploads": 201, "orders": 202, "secret": 401} {
+			if strings.HasPrefix(path, "/v1/"+prefix) {
+				status = its
+			}
+		}
+		if key == "" {
+			key = "-"
+		}
+		lock.Lock()
+		fmt.Fprintln(log, port, request.Method, path, status, 0, key)
+		lock.Unlock()
+		answer.WriteHeader(status)
+		fmt.Fprint(answer, "of Go")
+	})
+	panic(http.ListenAndServeTLS(":"+port, folder+"/cert.pem", folder+"/key.pem", nil))
+}
+"#;
+
 /// The servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -102,6 +179,10 @@ pub enum Kind {
     Haproxy,
     /// Node, on [`NODE`] and [`NODE_TLS`].
     Node,
+    /// Apache, on [`APACHE`] and [`APACHE_TLS`].
+    Apache,
+    /// Go's `net/http`, on [`GO_TLS`].
+    Go,
 }
 
 /// One of them, running.
@@ -146,6 +227,21 @@ impl Server {
                 command.args([NODE, NODE_TLS].map(|port| port.to_string()));
                 (command, NODE_TLS)
             }
+            Kind::Apache => {
+                write("apache.conf", &filled(APACHE_LINES, folder.path()));
+                fs::create_dir(path("www")).expect("making a folder");
+                write("www/item", "of Apache");
+                let mut command = namespace.command("/usr/sbin/apache2");
+                let file = path("apache.conf");
+                command.arg("-DFOREGROUND").arg("-f").arg(file);
+                (command, APACHE_TLS)
+            }
+            Kind::Go => {
+                let program = https::built_by_go(folder.path(), GO_LINES);
+                let mut command = namespace.command(&program.display().to_string());
+                command.arg(folder.path()).arg(GO_TLS.to_string());
+                (command, GO_TLS)
+            }
         };
         command.stdin(Stdio::null()).stderr(Stdio::null());
         let process = Process::start(&mut command);
@@ -175,6 +271,8 @@ fn filled(text: &str, folder: &Path) -> String {
         // Those first whose names have another in them.
         ("NGINX_TLS", NGINX_TLS),
         ("HAPROXY_TLS", HAPROXY_TLS),
+        ("APACHE_TLS", APACHE_TLS),
+        ("APACHE", APACHE),
         ("NGINX", NGINX),
         ("BEHIND", BEHIND),
     ]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -237,15 +237,8 @@ impl Server {
             Kind::Node => script("node", "server.js", NODE),
             Kind::Python => script("python3", "server.py", PYTHON),
             Kind::Go => {
-                write("server.go", GO);
-                run(Command::new("go")
-                    .args(["build", "-ldflags=-s -w", "-o"])
-                    .args([path("server"), path("server.go")])
-                    .env("GO111MODULE", "off")
-                    .env("GOFLAGS", "")
-                    .env("GOCACHE", target().join("xtask/go-cache"))
-                    .env("HOME", folder.path()));
-                let mut command = namespace.command(&path("server").display().to_string());
+                let program = built_by_go(folder.path(), GO);
+                let mut command = namespace.command(&program.display().to_string());
                 command.args([&port, &place]);
                 command
             }
@@ -292,6 +285,23 @@ impl Server {
     }
 }
 
+/// Compiles a program of Go in a folder, without symbols.
+///
+/// # Panics
+/// When it cannot be compiled.
+pub(crate) fn built_by_go(folder: &Path, text: &str) -> PathBuf {
+    let [program, source] = ["server", "server.go"].map(|name| folder.join(name));
+    fs::write(&source, text).expect("writing a file");
+    run(Command::new("go")
+        .args(["build", "-ldflags=-s -w", "-o"])
+        .args([&program, &source])
+        .env("GO111MODULE", "off")
+        .env("GOFLAGS", "")
+        .env("GOCACHE", target().join("xtask/go-cache"))
+        .env("HOME", folder));
+    program
+}
+
 /// Workers that run as nobody read their files.
 pub(crate) fn open_to_all(folder: &Path) {
     use std::os::unix::fs::PermissionsExt;
@@ -302,7 +312,7 @@ pub(crate) fn open_to_all(folder: &Path) {
 ///
 /// # Panics
 /// When it cannot be written.
-pub fn at_most_1_2(folder: &Path) -> std::path::PathBuf {
+pub fn at_most_1_2(folder: &Path) -> PathBuf {
     let place = folder.join("openssl.cnf");
     let text = "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = versions\n[versions]\nMaxProtocol = TLSv1.2\n";
     fs::write(&place, text).expect("writing a configuration");
