@@ -41,6 +41,16 @@ const TESTS: &[Wheel] = &[
         proof: Proof::Module("grpc"),
         reason: "a client and a server that speak gRPC",
     },
+    Wheel {
+        project: "websockets==17.4",
+        proof: Proof::Module("websockets"),
+        reason: "a client and a server of WebSockets",
+    },
+    Wheel {
+        project: "aioquic==1.7.2",
+        proof: Proof::Module("aioquic"),
+        reason: "a client and a server that speak QUIC",
+    },
 ];
 
 /// Installs what is missing of what the tests start or import.

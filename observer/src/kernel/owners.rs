@@ -22,9 +22,14 @@ const PORTS: usize = 1024;
 
 /// Every listening TCP port of this network namespace, with the name of a process that listens there, if it can be seen.
 pub fn listening() -> BTreeMap<u16, Option<Arc<str>>> {
+    open(&["tcp6", "tcp"])
+}
+
+/// Ports of these tables, and who has them; of a port that is in several, the last one's counts.
+fn open(tables: &[&str]) -> BTreeMap<u16, Option<Arc<str>>> {
     let me = std::process::id();
-    let inodes: BTreeMap<u16, u64> = ["tcp", "tcp6"]
-        .into_iter()
+    let inodes: BTreeMap<u16, u64> = tables
+        .iter()
         .flat_map(|table| listeners(me, table))
         .map(|(inode, port)| (port, inode))
         .collect();
@@ -107,7 +112,8 @@ fn find(asked: &Receiver<u16>, answers: &Mutex<HashMap<u16, Option<Arc<str>>>>) 
             continue;
         }
         drop(known);
-        let listening = listening();
+        // QUIC is over UDP, at the same port as a rule.
+        let listening = open(&["udp6", "udp", "tcp6", "tcp"]);
         known = answers.lock().unwrap_or_else(PoisonError::into_inner);
         *known = wanted
             .into_iter()

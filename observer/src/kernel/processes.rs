@@ -66,9 +66,11 @@ pub fn sockets(process: u32) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Inodes and ports of the listening sockets in the network namespace of a process (`tcp` or `tcp6` in proc(5)).
+/// Inodes and ports of the listening sockets in the network namespace of a process (`tcp`, `tcp6`, or those of `udp` and `udp6` that
+/// are connected to nobody, in proc(5)).
 pub fn listeners(process: u32, table: &str) -> Vec<(u64, u16)> {
-    const LISTEN: &str = "0A";
+    // TCP_LISTEN and TCP_CLOSE (`net/tcp_states.h`).
+    let listens = if table.starts_with("udp") { "07" } else { "0A" };
     let text = fs::read_to_string(format!("/proc/{process}/net/{table}")).unwrap_or_default();
     let lines = text.lines().skip(1);
     lines
@@ -78,7 +80,7 @@ pub fn listeners(process: u32, table: &str) -> Vec<(u64, u16)> {
             let state = fields.nth(1)?;
             let inode = fields.nth(5)?.parse().ok()?;
             let port = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
-            (state == LISTEN).then_some((inode, port))
+            (state == listens).then_some((inode, port))
         })
         .collect()
 }
