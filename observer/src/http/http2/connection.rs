@@ -678,7 +678,7 @@ impl<R> Connection<R> {
                 self.fragment(Some(Cut::ClientAbort), sink);
                 self.client_closed = true;
             }
-            Side::Server => self.over(Some(Cut::ServerReset), sink),
+            Side::Server => self.over(Some(Cut::NoResponse), sink),
         }
         let reader = self.reader_mut(side);
         reader.open = None;
@@ -728,7 +728,8 @@ impl<R> Connection<R> {
         for (_, mut stream) in std::mem::take(&mut self.streams) {
             let cut = match cut {
                 Some(_) if self.client_closed => Some(Cut::ClientAbort),
-                Some(Cut::ServerReset) if stream.waits() => Some(Cut::NoResponse),
+                // Closed in the middle of a response.
+                Some(Cut::NoResponse) if !stream.waits() => Some(Cut::ServerReset),
                 cut => cut,
             };
             stream.over(cut);
