@@ -16,8 +16,10 @@ use super::stream::Stream;
 
 /// How long a response may be missing after a loss until it is taken for lost with it. Nanoseconds.
 const PATIENCE: u64 = 60_000_000_000;
+/// The first stream of a client.
+const FIRST: u32 = 1;
 /// Requests that are taken to be lost at once where ids are left out after a loss; more are one.
-const MISSED: u32 = 256;
+const MISSED: usize = 256;
 
 /// One HTTP/2 connection, read passively. `R` is what the [`Sink`] keeps of a request.
 #[derive(Serialize, Deserialize)]
@@ -27,10 +29,12 @@ pub struct Connection<R> {
     streams: BTreeMap<u32, Box<Stream<R>>>,
     /// The newest stream of which the request was seen, or is known to be lost; zero before the first.
     newest: u32,
-    /// The oldest such one.
+    /// The oldest such one, or the first that there can be.
     oldest: u32,
     /// Bytes of the client were lost since its newest request.
     lost: bool,
+    /// Every byte was seen, from the first on.
+    gapless: bool,
     /// Some response may be among lost bytes.
     suspects: bool,
     client_closed: bool,
@@ -64,12 +68,14 @@ impl<R> Connection<R> {
     }
 
     fn of(client: Reader, server: Reader) -> Self {
+        let oldest = if client.joined { u32::MAX } else { FIRST };
         Self {
+            gapless: !client.joined,
             client,
             server,
             streams: BTreeMap::new(),
             newest: 0,
-            oldest: u32::MAX,
+            oldest,
             lost: false,
             suspects: false,
             client_closed: false,
@@ -100,7 +106,7 @@ impl<R> Connection<R> {
             first = first && taken == 0;
         }
         if self.suspects {
-            self.give_up_suspects(now.time, sink);
+            self.give_up_suspects(now.time, limits, sink);
         }
     }
 
@@ -138,7 +144,7 @@ impl<R> Connection<R> {
             State::Data { content, .. } => {
                 let seen = bytes.len().min(content as usize);
                 let content = bytes.get(..seen).unwrap_or_default();
-                self.content(side, now, bytes.len() as u64, Some(content), sink)
+                self.content(side, now, bytes.len() as u64, Some(content), limits, sink)
             }
         }
     }
@@ -162,6 +168,7 @@ impl<R> Connection<R> {
         now: Moment,
         octets: u64,
         seen: Option<&[u8]>,
+        limits: &Limits,
         sink: &mut S,
     ) -> usize {
         let reader = self.reader_mut(side);
@@ -189,7 +196,7 @@ impl<R> Connection<R> {
             known.content(side, now, inside.into(), seen);
             if over && end {
                 known.end(side, now);
-                self.settle(stream, sink);
+                self.settle(stream, now.time, limits, sink);
             }
         }
         (inside + behind) as usize
@@ -280,7 +287,7 @@ impl<R> Connection<R> {
             let Scan::TooLong { bytes, last } = found else {
                 return self.unsound(side, unit);
             };
-            return self.too_long(side, (bytes, last), unit, sink);
+            return self.too_long(side, (bytes, last), unit, limits, sink);
         };
         sink.frame(header.kind);
         let whole = Unit {
@@ -296,9 +303,9 @@ impl<R> Connection<R> {
             Kind::Headers => self.block(side, &header, &whole, limits, sink),
             // Nobody asked for it, so that it is nobody's; but heads after it refer to its fields.
             Kind::Push => self.fields(side, whole.bytes, limits).is_some(),
-            Kind::Data => self.begin_data(side, &header, &whole, left, sink),
+            Kind::Data => self.begin_data(side, &header, &whole, left, limits, sink),
             _ => {
-                self.control(side, &header, &whole, sink);
+                self.control(side, &header, &whole, limits, sink);
                 if left > 0 {
                     self.reader_mut(side).state = State::Skip { left };
                 }
@@ -319,6 +326,7 @@ impl<R> Connection<R> {
         header: &Header,
         unit: &Unit<'_>,
         left: u32,
+        limits: &Limits,
         sink: &mut S,
     ) -> bool {
         let padding = unit.bytes.get(HEADER);
@@ -332,9 +340,9 @@ impl<R> Connection<R> {
             padding,
             end: header.has(flag::END_STREAM),
         };
-        self.meet(side, header.stream, unit.now);
+        self.meet(side, header.stream, unit.now, limits, sink);
         if left == 0 {
-            self.content(side, unit.now, 0, Some(&[]), sink);
+            self.content(side, unit.now, 0, Some(&[]), limits, sink);
         }
         true
     }
@@ -345,6 +353,7 @@ impl<R> Connection<R> {
         side: Side,
         header: &Header,
         unit: &Unit<'_>,
+        limits: &Limits,
         sink: &mut S,
     ) {
         match header.kind {
@@ -356,7 +365,7 @@ impl<R> Connection<R> {
                 let reason = Reason::of(number_at(unit.bytes, HEADER));
                 if let Some(mut stream) = self.streams.remove(&header.stream) {
                     stream.reset(side, reason, unit.now.time);
-                    stream.report(sink);
+                    self.tell(header.stream, *stream, unit.now.time, limits, sink);
                 }
             }
             Kind::GoAway if side == Side::Server => {
@@ -398,7 +407,10 @@ impl<R> Connection<R> {
         let bytes = unit.bytes.len() as u64;
         match side {
             Side::Client => {
-                if id > self.newest && !id.is_multiple_of(2) {
+                let may_ask = id > self.newest && !id.is_multiple_of(2);
+                if may_ask && end && fields.trailing && !self.gapless {
+                    self.unseen(id, unit.now, limits, sink);
+                } else if may_ask {
                     self.miss(id, unit.now.time, limits, sink);
                     let asked = fields.request(|head| sink.request(head, unit.begin));
                     let stream = Stream::request(asked, unit.begin, unit.now, bytes);
@@ -406,8 +418,10 @@ impl<R> Connection<R> {
                 }
             }
             Side::Server => {
-                let said = fields.response();
-                self.meet(side, id, unit.now);
+                let mut said = fields.response();
+                // It stands in the last fields.
+                said.call_veiled &= end;
+                self.meet(side, id, unit.now, limits, sink);
                 if let Some(stream) = self.streams.get_mut(&id) {
                     let is_head = said.status.is_some() || said.status_veiled;
                     if stream.waits() && (is_head || !end) {
@@ -420,15 +434,35 @@ impl<R> Connection<R> {
         }
         if end && let Some(stream) = self.streams.get_mut(&id) {
             stream.end(side, unit.now);
-            self.settle(id, sink);
+            self.settle(id, unit.now.time, limits, sink);
         }
         true
     }
 
-    /// Something of a stream came: where its request was not seen, it is an exchange all the same.
-    fn meet(&mut self, side: Side, id: u32, now: Moment) {
+    /// Something of the server came on a stream.
+    fn meet<S: Sink<Request = R>>(
+        &mut self,
+        side: Side,
+        id: u32,
+        now: Moment,
+        limits: &Limits,
+        sink: &mut S,
+    ) {
         let known = (self.oldest..=self.newest).contains(&id);
-        if side == Side::Client || known || id.is_multiple_of(2) || self.streams.contains_key(&id) {
+        if side == Side::Server && !known && !id.is_multiple_of(2) {
+            self.unseen(id, now, limits, sink);
+        }
+    }
+
+    /// A stream of which the request was not seen: it is an exchange all the same.
+    fn unseen<S: Sink<Request = R>>(
+        &mut self,
+        id: u32,
+        now: Moment,
+        limits: &Limits,
+        sink: &mut S,
+    ) {
+        if self.streams.contains_key(&id) {
             return;
         }
         let why = if id < self.oldest {
@@ -436,26 +470,61 @@ impl<R> Connection<R> {
         } else {
             Uncertain::Gap
         };
-        let stream = Box::new(Stream::orphan(now.time, why));
-        self.streams.insert(id, stream);
+        self.enter(id, Stream::orphan(now.time, why), limits, sink);
     }
 
-    /// Notes requests that must have been among lost bytes: clients leave out no id.
+    /// A request is the newest; those that must have been among lost bytes are noted.
     fn miss<S: Sink<Request = R>>(&mut self, id: u32, time: u64, limits: &Limits, sink: &mut S) {
-        if std::mem::take(&mut self.lost) && self.newest != 0 {
-            let missed = (id - self.newest) / 2 - 1;
-            for number in 1..=missed.min(MISSED) {
-                let id = self.newest + 2 * number;
-                if !self.streams.contains_key(&id) {
-                    let mut stream = Stream::orphan(time, Uncertain::Gap);
-                    stream.lose(Side::Server, time);
-                    self.suspects = true;
-                    self.enter(id, stream, limits, sink);
-                }
-            }
-        }
+        self.note_missed(id, time, limits, sink);
+        self.lost = false;
         self.newest = id;
         self.oldest = self.oldest.min(id);
+    }
+
+    /// Notes requests before one that must have been among lost bytes: clients leave out no id.
+    fn note_missed<S: Sink<Request = R>>(
+        &mut self,
+        id: u32,
+        time: u64,
+        limits: &Limits,
+        sink: &mut S,
+    ) {
+        if !self.lost || !self.follows() {
+            return;
+        }
+        let first = match self.newest {
+            0 => FIRST,
+            newest => newest + 2,
+        };
+        for missed in (first..id).step_by(2).take(MISSED) {
+            if !self.streams.contains_key(&missed) {
+                let mut stream = Stream::orphan(time, Uncertain::Gap);
+                stream.lose(Side::Server, time);
+                self.suspects = true;
+                self.enter(missed, stream, limits, sink);
+            }
+        }
+    }
+
+    /// Whether it is known which streams come next.
+    fn follows(&self) -> bool {
+        self.newest != 0 || self.oldest == FIRST
+    }
+
+    /// Hands a stream over. Where its request must have been among lost bytes, it is not noted again.
+    fn tell<S: Sink<Request = R>>(
+        &mut self,
+        id: u32,
+        stream: Stream<R>,
+        time: u64,
+        limits: &Limits,
+        sink: &mut S,
+    ) {
+        stream.report(sink);
+        if self.lost && self.follows() && id > self.newest {
+            self.note_missed(id, time, limits, sink);
+            self.newest = id;
+        }
     }
 
     /// Follows a stream; where there is no room, the oldest one is given up.
@@ -473,6 +542,11 @@ impl<R> Connection<R> {
             oldest.report(sink);
         }
         let mut stream = Box::new(stream);
+        // While nothing can be read of the server, its response may pass.
+        if self.server.state == State::Lost {
+            stream.lose(Side::Server, stream.begin());
+            self.suspects = true;
+        }
         // One that answers before its request was seen is known already.
         if let Some(orphan) = self.streams.remove(&id) {
             stream.adopt(*orphan);
@@ -481,11 +555,11 @@ impl<R> Connection<R> {
     }
 
     /// Hands a stream over that is done.
-    fn settle<S: Sink<Request = R>>(&mut self, id: u32, sink: &mut S) {
+    fn settle<S: Sink<Request = R>>(&mut self, id: u32, time: u64, limits: &Limits, sink: &mut S) {
         if self.streams.get(&id).is_some_and(|stream| stream.is_done())
             && let Some(stream) = self.streams.remove(&id)
         {
-            stream.report(sink);
+            self.tell(id, *stream, time, limits, sink);
         }
     }
 
@@ -511,6 +585,7 @@ impl<R> Connection<R> {
         side: Side,
         (bytes, last): (usize, bool),
         unit: &Unit<'_>,
+        limits: &Limits,
         sink: &mut S,
     ) -> usize {
         let Some(header) = unit.bytes.first_chunk::<HEADER>().map(Header::read) else {
@@ -531,10 +606,9 @@ impl<R> Connection<R> {
                 malformed: Some(Malformed::HeadTooLong),
                 ..Asked::default()
             };
-            self.newest = id;
-            self.oldest = self.oldest.min(id);
+            self.miss(id, unit.now.time, limits, sink);
             let stream = Stream::request(asked, unit.begin, unit.now, bytes as u64);
-            self.streams.insert(id, Box::new(stream));
+            self.enter(id, stream, limits, sink);
         } else if let Some(stream) = self.streams.get_mut(&id) {
             stream.doubt(Uncertain::Gap);
         }
@@ -542,7 +616,7 @@ impl<R> Connection<R> {
             && let Some(stream) = self.streams.get_mut(&id)
         {
             stream.end(side, unit.now);
-            self.settle(id, sink);
+            self.settle(id, unit.now.time, limits, sink);
         }
         taken
     }
@@ -550,7 +624,7 @@ impl<R> Connection<R> {
     /// No frame is here, or none that may be: what follows cannot be told apart.
     fn unsound(&mut self, side: Side, unit: &Unit<'_>) -> usize {
         let length = unit.bytes.len();
-        if self.newest == 0 && self.streams.is_empty() {
+        if self.gapless && self.newest == 0 && self.streams.is_empty() {
             self.opaque = true;
             return length;
         }
@@ -568,6 +642,7 @@ impl<R> Connection<R> {
         };
         other.allow(u32::MAX);
         self.lost |= side == Side::Client;
+        self.gapless = false;
         self.suspects |= side == Side::Server;
         for stream in self.streams.values_mut() {
             stream.lose(side, time);
@@ -575,7 +650,7 @@ impl<R> Connection<R> {
     }
 
     /// Gives up on responses that have been missing since a loss for too long.
-    fn give_up_suspects<S: Sink<Request = R>>(&mut self, now: u64, sink: &mut S) {
+    fn give_up_suspects<S: Sink<Request = R>>(&mut self, now: u64, limits: &Limits, sink: &mut S) {
         let is_over = |stream: &Stream<R>| {
             let since = stream.suspect();
             since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE)
@@ -585,7 +660,7 @@ impl<R> Connection<R> {
         for id in gone {
             if let Some(mut stream) = self.streams.remove(&id) {
                 stream.doubt(Uncertain::Gap);
-                stream.report(sink);
+                self.tell(id, *stream, now, limits, sink);
             }
         }
         self.suspects = self
@@ -602,7 +677,7 @@ impl<R> Connection<R> {
         now: Moment,
         offset: u64,
         length: u64,
-        _limits: &Limits,
+        limits: &Limits,
         sink: &mut S,
     ) {
         let end = offset.saturating_add(length);
@@ -613,7 +688,7 @@ impl<R> Connection<R> {
                 State::Closed => reader.offset = end,
                 State::Skip { left: frame } => self.pass_frame(side, left.min(frame.into())),
                 State::Data { .. } => {
-                    self.content(side, now, left, None, sink);
+                    self.content(side, now, left, None, limits, sink);
                 }
                 State::Preface | State::Frame | State::Lost => {
                     return self.gap(side, now.time, end, true, sink);
@@ -735,7 +810,9 @@ impl<R> Connection<R> {
             stream.over(cut);
             stream.report(sink);
         }
-        (self.client.state, self.server.state) = (State::Closed, State::Closed);
+        for reader in [&mut self.client, &mut self.server] {
+            (reader.state, reader.open) = (State::Closed, None);
+        }
     }
 
     /// Up to which stream offset of this side nothing needs to be copied.

@@ -39,6 +39,10 @@ pub(super) struct Fields {
     veiled: bool,
     /// A status that is not known stands first.
     status_veiled: bool,
+    /// Some field is not known, and may have been the status of a call.
+    call_veiled: bool,
+    /// The first field is no pseudo-field, as in trailers.
+    pub trailing: bool,
     malformed: Option<Malformed>,
 }
 
@@ -77,8 +81,8 @@ pub(super) struct Said {
     pub status_veiled: bool,
     pub advice: Advice,
     pub grpc_status: Option<u32>,
-    /// Some field is not known: what was not found may be there.
-    pub veiled: bool,
+    /// Some field is not known, and may have been the status of a call.
+    pub call_veiled: bool,
 }
 
 /// The fields before all others.
@@ -101,7 +105,14 @@ impl Fields {
             places: Vec::with_capacity(24),
             ..Self::default()
         };
-        let outcome = table.decode(block, most, |field| fields.push(field)).ok()?;
+        let mut first = true;
+        let outcome = table.decode(block, most, |field| {
+            let regular = |name: &[u8]| name.first() != Some(&b':');
+            fields.trailing |= first && field.name.is_some_and(regular);
+            first = false;
+            fields.push(field);
+        });
+        let outcome = outcome.ok()?;
         if outcome.truncated {
             fields.malformed.get_or_insert(Malformed::HeadTooLong);
         }
@@ -113,6 +124,7 @@ impl Fields {
             let harmless = field.name.is_some_and(|name| HARMLESS.contains(&name));
             self.veiled |= !harmless;
             self.status_veiled |= field.name == Some(b":status");
+            self.call_veiled |= field.name.is_none_or(|name| name == b"grpc-status");
             if field.name.is_none() && self.places.is_empty() {
                 self.status_veiled = true;
             }
@@ -233,7 +245,7 @@ impl Fields {
     pub fn response(&self) -> Said {
         let mut said = Said {
             status_veiled: self.status_veiled,
-            veiled: self.veiled,
+            call_veiled: self.call_veiled,
             ..Said::default()
         };
         let mut regular: Vec<Header<'_>> = Vec::with_capacity(self.places.len());
