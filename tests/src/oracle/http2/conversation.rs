@@ -71,7 +71,10 @@ pub struct Truth {
     pub id: u32,
     /// Method and target, and a line for each field.
     pub request: String,
+    /// The final status that came.
     pub status: Option<u16>,
+    /// The one that the server means to give.
+    pub answer: u16,
     /// Octets of each side's content.
     pub content: [u64; 2],
     /// Of gRPC: its status, and each side's messages.
@@ -297,15 +300,19 @@ impl Talk<'_, '_> {
     fn open(&mut self) {
         let number = self.truths.len();
         let id = 2 * number as u32 + 1;
-        let plan = Plan::new(id, 200 + (number % 700) as u16, self.choice);
+        let answer = 200 + (number % 700) as u16;
+        let plan = Plan::new(id, answer, self.choice);
         let (block, since) = self.head(0, id, &plan.fields, plan.asked);
         let harmless = |name: &str| name != "content-type" && HARMLESS.contains(&name);
-        let known = since.iter().filter(|(name, _)| !harmless(name));
-        let known = known.flat_map(|(_, since)| [since.name, since.value]);
+        let known = since.iter().flat_map(|(name, since)| {
+            let value = (!harmless(name)).then_some(since.value);
+            [since.name].into_iter().chain(value)
+        });
         self.truths.push(Truth {
             id,
             request: request(&plan.fields),
             status: None,
+            answer,
             content: [0, 0],
             call: plan.call.as_ref().map(|_| (None, [0, 0])),
             cut: None,
@@ -369,7 +376,7 @@ impl Talk<'_, '_> {
                 });
                 if !is_over {
                     let truth = &mut self.truths[truth];
-                    truth.status = Some(200 + (truth.id / 2 % 700) as u16);
+                    truth.status = Some(truth.answer);
                     if let Some((status, _)) = &mut truth.call {
                         *status = grpc;
                     }
@@ -464,10 +471,12 @@ impl Talk<'_, '_> {
         }
         live.over = true;
         live.plan.sayings[side].clear();
-        // What was on its way; not its end, which would be a whole exchange for one who does not see the reset.
-        live.plan.sayings[1 - side].pop_back();
-        let keep = self.choice.of(3);
-        live.plan.sayings[1 - side].truncate(keep);
+        // What was on its way; not its end, which would be a whole exchange for one who does not see the reset, and nothing
+        // after a response that is whole.
+        let keep = if live.done[1] { 0 } else { self.choice.of(3) };
+        let late = &mut live.plan.sayings[1 - side];
+        late.pop_back();
+        late.truncate(keep);
         self.say(side, frames::reset(id, code));
         self.order();
     }

@@ -27,8 +27,30 @@ pub fn exact(conversation: &Conversation, told: &Told) {
 /// What is certain is true, and told once; a response is of its request; and where not all is certain, there is a trace of it.
 /// Returns the numbers of those that are certain.
 pub fn sound(conversation: &Conversation, told: &Told) -> Vec<usize> {
+    let certain = sound_but_for_the_past(conversation, told);
+    let (all, most) = (told.exchanges.len(), conversation.truths.len());
+    let lines = || told.exchanges.iter().map(exchange_line).collect::<Vec<_>>();
+    assert!(
+        all <= most,
+        "{all} exchanges, and there were {most}: {:#?}",
+        lines()
+    );
+    let doubts = told.gaps > 0
+        || told
+            .exchanges
+            .iter()
+            .any(|exchange| exchange.uncertain.is_some());
+    assert!(
+        certain.len() == conversation.truths.len() || doubts,
+        "vanished without a trace"
+    );
+    certain
+}
+
+/// As [`sound`], where the beginning was not seen.
+pub fn sound_but_for_the_past(conversation: &Conversation, told: &Told) -> Vec<usize> {
     let truths = &conversation.truths;
-    let (mut certain, mut doubts) = (Vec::new(), told.gaps > 0);
+    let mut certain = Vec::new();
     let (mut requests, mut statuses) = (HashMap::new(), HashMap::new());
     let named: HashMap<&str, usize> = (0..)
         .zip(truths)
@@ -43,7 +65,6 @@ pub fn sound(conversation: &Conversation, told: &Told) -> Vec<usize> {
                 "told twice: {before:#?}, {exchange:#?}"
             );
         }
-        doubts |= exchange.uncertain.is_some();
         let Some(request) = request else {
             assert!(exchange.uncertain.is_some(), "invented: {exchange:#?}");
             continue;
@@ -56,21 +77,13 @@ pub fn sound(conversation: &Conversation, told: &Told) -> Vec<usize> {
         let truth = &truths[at];
         let before = requests.insert(at, exchange);
         assert!(before.is_none(), "told twice: {before:#?}, {exchange:#?}");
-        let is_own = exchange.status.is_none() || exchange.status == truth.status;
+        let is_own = exchange.status.is_none_or(|status| status == truth.answer);
         assert!(is_own, "another's response: {exchange:#?}, {truth:#?}");
         if exchange.uncertain.is_none() {
             is_true(truth, exchange);
             certain.push(at);
         }
     }
-    assert!(
-        told.exchanges.len() <= truths.len(),
-        "more than there were: {told:#?}"
-    );
-    assert!(
-        certain.len() == truths.len() || doubts,
-        "vanished without a trace"
-    );
     certain.sort_unstable();
     certain
 }
