@@ -1,14 +1,18 @@
 //! Conversations between two ends that keep to HTTP/2, and some that do not: what comes of them is what there was.
 
+mod bounds;
 #[path = "../../../../tests/src/oracle/http2/conversation.rs"]
 mod conversation;
+mod cuts;
 #[path = "../../../../tests/src/oracle/http2/frames.rs"]
 mod frames;
+mod messages;
 #[path = "../../../../tests/src/oracle/http2/passing.rs"]
 mod passing;
 #[path = "../../../../tests/src/oracle/http2/plan.rs"]
 mod plan;
 mod properties;
+mod talk;
 #[path = "../../../../tests/src/oracle/http2/verdict.rs"]
 mod verdict;
 
