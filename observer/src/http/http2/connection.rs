@@ -35,8 +35,8 @@ pub struct Connection<R> {
     lost: bool,
     /// Every byte was seen, from the first on.
     gapless: bool,
-    /// Some response may be among lost bytes.
-    suspects: bool,
+    /// Since when some response may be among lost bytes, at the earliest.
+    suspects: Option<u64>,
     client_closed: bool,
     opaque: bool,
 }
@@ -77,7 +77,7 @@ impl<R> Connection<R> {
             newest: 0,
             oldest,
             lost: false,
-            suspects: false,
+            suspects: None,
             client_closed: false,
             opaque: false,
         }
@@ -105,7 +105,7 @@ impl<R> Connection<R> {
             rest = rest.get(taken..).unwrap_or_default();
             first = first && taken == 0;
         }
-        if self.suspects {
+        if self.suspects.is_some_and(|since| is_over(since, now.time)) {
             self.give_up_suspects(now.time, limits, sink);
         }
     }
@@ -500,7 +500,7 @@ impl<R> Connection<R> {
             if !self.streams.contains_key(&missed) {
                 let mut stream = Stream::orphan(time, Uncertain::Gap);
                 stream.lose(Side::Server, time);
-                self.suspects = true;
+                self.suspects.get_or_insert(time);
                 self.enter(missed, stream, limits, sink);
             }
         }
@@ -545,7 +545,7 @@ impl<R> Connection<R> {
         // While nothing can be read of the server, its response may pass.
         if self.server.state == State::Lost {
             stream.lose(Side::Server, stream.begin());
-            self.suspects = true;
+            self.suspects.get_or_insert(stream.begin());
         }
         // One that answers before its request was seen is known already.
         if let Some(orphan) = self.streams.remove(&id) {
@@ -643,7 +643,9 @@ impl<R> Connection<R> {
         other.allow(u32::MAX);
         self.lost |= side == Side::Client;
         self.gapless = false;
-        self.suspects |= side == Side::Server;
+        if side == Side::Server {
+            self.suspects.get_or_insert(time);
+        }
         for stream in self.streams.values_mut() {
             stream.lose(side, time);
         }
@@ -651,11 +653,10 @@ impl<R> Connection<R> {
 
     /// Gives up on responses that have been missing since a loss for too long.
     fn give_up_suspects<S: Sink<Request = R>>(&mut self, now: u64, limits: &Limits, sink: &mut S) {
-        let is_over = |stream: &Stream<R>| {
+        let gone = self.streams.iter().filter(|(_, stream)| {
             let since = stream.suspect();
-            since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE)
-        };
-        let gone = self.streams.iter().filter(|(_, stream)| is_over(stream));
+            since.is_some_and(|since| is_over(since, now))
+        });
         let gone: Vec<u32> = gone.map(|(id, _)| *id).collect();
         for id in gone {
             if let Some(mut stream) = self.streams.remove(&id) {
@@ -663,10 +664,8 @@ impl<R> Connection<R> {
                 self.tell(id, *stream, now, limits, sink);
             }
         }
-        self.suspects = self
-            .streams
-            .values()
-            .any(|stream| stream.suspect().is_some());
+        let since = self.streams.values().filter_map(|stream| stream.suspect());
+        self.suspects = since.min();
     }
 
     /// `length` in-order bytes of one side, from `offset` on, that were not copied or never seen. Inside of a frame's content
@@ -896,6 +895,11 @@ fn block_of(bytes: &[u8]) -> Option<zeroize::Zeroizing<Vec<u8>>> {
         whole.extend_from_slice(fragment?);
     }
     Some(whole)
+}
+
+/// Whether a response that is missing since then is taken for lost.
+fn is_over(since: u64, now: u64) -> bool {
+    now.saturating_sub(since) >= PATIENCE
 }
 
 fn number_at(bytes: &[u8], at: usize) -> u32 {
