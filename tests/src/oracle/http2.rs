@@ -1,10 +1,12 @@
 //! HTTP/2 on one connection: a conversation is read as its ends know it, however it passes; what is certain in spite of loss, of
 //! joining in the middle and of restarts is true; and any bytes do no harm.
 
+mod asides;
 mod conversation;
 mod frames;
 mod passing;
 mod plan;
+mod truth;
 mod verdict;
 
 use std::net::SocketAddr;

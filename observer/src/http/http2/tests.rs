@@ -1,5 +1,7 @@
 //! Conversations between two ends that keep to HTTP/2, and some that do not: what comes of them is what there was.
 
+#[path = "../../../../tests/src/oracle/http2/asides.rs"]
+mod asides;
 mod bounds;
 #[path = "../../../../tests/src/oracle/http2/conversation.rs"]
 mod conversation;
@@ -13,6 +15,8 @@ mod passing;
 mod plan;
 mod properties;
 mod talk;
+#[path = "../../../../tests/src/oracle/http2/truth.rs"]
+mod truth;
 #[path = "../../../../tests/src/oracle/http2/verdict.rs"]
 mod verdict;
 

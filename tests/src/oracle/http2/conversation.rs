@@ -3,123 +3,46 @@
 //! It shares nothing with the reader that is held against it. The tests of that module include this file too: it uses only the
 //! standard library.
 
-use std::ops::Range;
-
+use super::asides::REASONS;
 use super::encoder::{Encoder, Form, Said, Since};
 use super::frames::{self, Shape};
 use super::plan::{Choice, Fields, Plan, Saying, field};
-
-/// Reasons by their numbers (RFC 9113 section 7), and one that nobody knows.
-const REASONS: [(u32, &str); 6] = [
-    (0, "no_error"),
-    (2, "internal_error"),
-    (7, "refused_stream"),
-    (8, "cancel"),
-    (11, "enhance_your_calm"),
-    (99, "other"),
-];
-
-/// Names whose values may stay unknown without a doubt.
-pub const HARMLESS: [&str; 8] = [
-    "accept",
-    "accept-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "priority",
-    "te",
-    "user-agent",
-];
-
-/// What both ends said.
-pub struct Conversation {
-    pub pieces: Vec<Piece>,
-    /// In the order of the streams.
-    pub truths: Vec<Truth>,
-    pub close: Close,
-}
-
-/// A frame, or a block over several, in the order in which they may pass.
-pub struct Piece {
-    /// 0: the client's, 1: the server's.
-    pub side: usize,
-    pub bytes: Vec<u8>,
-    /// Where content stands in it, whose octets nobody has to see.
-    pub content: Range<usize>,
-    /// How many bytes of the other side come before it.
-    pub after: usize,
-    /// Which of its side's blocks it is.
-    pub block: Option<usize>,
-}
-
-/// How a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Close {
-    /// The server closes first.
-    Server,
-    /// The client closes first.
-    Client,
-    ServerReset,
-    ClientReset,
-    /// Nobody sees how.
-    Unseen,
-}
-
-/// An exchange as its ends know it.
-#[derive(Clone, Debug)]
-pub struct Truth {
-    pub id: u32,
-    /// Method and target, and a line for each field.
-    pub request: String,
-    /// The final status that came.
-    pub status: Option<u16>,
-    /// The one that the server means to give.
-    pub answer: u16,
-    /// Octets of each side's content.
-    pub content: [u64; 2],
-    /// Of gRPC: its status, and each side's messages.
-    pub call: Option<(Option<u32>, [u64; 2])>,
-    pub cut: Option<&'static str>,
-    pub reason: Option<&'static str>,
-    pub malformed: Option<&'static str>,
-    pub uncertain: Option<&'static str>,
-    /// Of each side, the number of the block from which on one must have read to know it all.
-    pub since: [usize; 2],
-}
+use super::truth::{Close, Conversation, HARMLESS, Piece, Truth, request};
 
 /// One end.
-struct End {
+pub struct End {
     encoder: Encoder,
     /// Blocks that were written.
-    blocks: usize,
+    pub blocks: usize,
     sent: usize,
     /// What the other end allows the table, as it was said.
-    allowed: Vec<u32>,
+    pub allowed: Vec<u32>,
     limit: u32,
     /// How many bytes of the other side come before whatever is said next.
     after: usize,
 }
 
 /// A stream.
-struct Live {
-    plan: Plan,
-    at: usize,
+pub struct Live {
+    pub plan: Plan,
+    pub at: usize,
     /// Where the request's head ended.
     asked: usize,
     done: [bool; 2],
     /// Nothing more counts.
-    over: bool,
+    pub over: bool,
 }
 
-struct Talk<'c, 'f> {
-    choice: &'c mut Choice<'f>,
-    ends: [End; 2],
-    pieces: Vec<Piece>,
-    truths: Vec<Truth>,
-    live: Vec<Live>,
-    promised: u32,
+/// A conversation that goes on.
+pub struct Talk<'c, 'f> {
+    pub choice: &'c mut Choice<'f>,
+    pub ends: [End; 2],
+    pub pieces: Vec<Piece>,
+    pub truths: Vec<Truth>,
+    pub live: Vec<Live>,
+    pub promised: u32,
     /// The last stream that the server will look at.
-    last: u32,
+    pub last: u32,
 }
 
 /// Chooses a conversation of up to so many streams.
@@ -198,7 +121,7 @@ impl Talk<'_, '_> {
         }
     }
 
-    fn say(&mut self, side: usize, bytes: Vec<u8>) -> &mut Piece {
+    pub fn say(&mut self, side: usize, bytes: Vec<u8>) -> &mut Piece {
         let end = &mut self.ends[side];
         end.sent += bytes.len();
         self.pieces.push(Piece {
@@ -213,13 +136,13 @@ impl Talk<'_, '_> {
     }
 
     /// From here on, both sides say nothing that passes what was said before.
-    fn order(&mut self) {
+    pub fn order(&mut self) {
         let [client, server] = self.ends.each_ref().map(|end| end.sent);
         (self.ends[0].after, self.ends[1].after) = (server, client);
     }
 
     /// A block as this side would write it, and since when each field is known.
-    fn block(&mut self, side: usize, fields: &Fields) -> (Vec<u8>, Vec<Since>) {
+    pub fn block(&mut self, side: usize, fields: &Fields) -> (Vec<u8>, Vec<Since>) {
         let end = &mut self.ends[side];
         let mut sizes = Vec::new();
         if !end.allowed.is_empty() {
@@ -252,7 +175,7 @@ impl Talk<'_, '_> {
         end.encoder.block(&sizes, &said)
     }
 
-    fn shape(&mut self) -> Shape {
+    pub fn shape(&mut self) -> Shape {
         let choice = &mut *self.choice;
         let fragments = match choice.of(4) {
             3 => (0..choice.of(20)).map(|_| choice.of(20)).collect(),
@@ -267,7 +190,7 @@ impl Talk<'_, '_> {
     }
 
     /// A block on a stream; since when its fields are known, with their names.
-    fn head(
+    pub fn head(
         &mut self,
         side: usize,
         id: u32,
@@ -285,16 +208,6 @@ impl Talk<'_, '_> {
             .block = Some(number);
         let names = fields.iter().map(|(name, _)| name.clone());
         (number, names.zip(since).collect())
-    }
-
-    fn settings(&mut self, side: usize) {
-        let mut list = vec![(3, 100), (4, 65_535)];
-        if self.choice.once_in(3) {
-            let size = self.choice.one(&[0, 100, 1000, 4096, 16_384]);
-            list.insert(self.choice.of(3), (frames::TABLE_SIZE, size));
-            self.ends[1 - side].allowed.push(size);
-        }
-        self.say(side, frames::settings(&list));
     }
 
     fn open(&mut self) {
@@ -481,78 +394,6 @@ impl Talk<'_, '_> {
         self.order();
     }
 
-    /// Something that is of no exchange.
-    fn aside(&mut self) {
-        let side = self.choice.of(2);
-        let some = |choice: &mut Choice<'_>, most| vec![0xff; choice.of(most)];
-        let stream = match self.truths.len() {
-            0 => 1,
-            count => 2 * self.choice.of(count) as u32 + 1,
-        };
-        let bytes = match self.choice.of(9) {
-            0 | 1 => frames::frame(frames::PING, self.choice.of(2) as u8, 0, &[7; 8]),
-            2 => frames::frame(frames::WINDOW_UPDATE, 0, 0, &[0, 0, 16, 0]),
-            3 => frames::frame(frames::WINDOW_UPDATE, 0, stream, &[0, 0, 16, 0]),
-            4 => frames::frame(frames::PRIORITY, 0, stream, &[0, 0, 0, 0, 15]),
-            5 => {
-                let kind = 10 + self.choice.of(246) as u8;
-                let flags = self.choice.of(256) as u8;
-                let payload = some(self.choice, 60);
-                frames::frame(kind, flags, stream, &payload)
-            }
-            6 => return self.settings(side),
-            7 if !self.truths.is_empty() => return self.promise(stream),
-            8 if self.choice.once_in(4) => return self.go_away(),
-            _ => frames::frame(frames::SETTINGS, frames::ACK, 0, &[]),
-        };
-        self.say(side, bytes);
-    }
-
-    /// A request that nobody sent, and its response.
-    fn promise(&mut self, stream: u32) {
-        self.order();
-        let fields: Fields = [
-            (":method", "GET"),
-            (":path", "/pushed"),
-            (":scheme", "https"),
-            (":authority", "a.example"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let (block, _) = self.block(1, &fields);
-        let shape = self.shape();
-        let number = self.ends[1].blocks - 1;
-        let promised = self.promised;
-        self.promised += 2;
-        self.say(1, frames::push(stream, promised, &block, &shape))
-            .block = Some(number);
-        self.head(1, promised, &field(":status", 200), false);
-        self.say(1, frames::data(promised, b"pushed", None, true));
-    }
-
-    /// The server looks at nothing more.
-    fn go_away(&mut self) {
-        self.order();
-        let (code, reason) = self.choice.one(&REASONS);
-        let answered = self.truths.iter().rposition(|truth| truth.status.is_some());
-        let least = answered.map_or(0, |at| at + 1).max(self.truths.len() / 2);
-        let count = least + self.choice.of(self.truths.len() - least + 1);
-        let last = (2 * count as u32).saturating_sub(1).min(self.last);
-        self.last = last;
-        for live in &mut self.live {
-            let truth = &mut self.truths[live.at];
-            if truth.id > last {
-                live.plan.sayings[1].clear();
-                if !live.over {
-                    (truth.cut, truth.reason) = (Some("no_response"), Some(reason));
-                }
-                live.over = true;
-            }
-        }
-        self.say(1, frames::goaway(last, code));
-        self.order();
-    }
-
     fn close(&mut self, close: Close) {
         self.order();
         for live in self.live.iter().filter(|live| !live.over && !live.done[1]) {
@@ -571,22 +412,4 @@ impl Talk<'_, '_> {
             truth.uncertain = (truth.cut.is_none()).then_some("gap");
         }
     }
-}
-
-/// As a sink writes it down: of the fields, those that are no pseudo-fields, and the host.
-fn request(fields: &Fields) -> String {
-    let value = |wanted: &str| {
-        let found = fields.iter().find(|(name, _)| name == wanted);
-        found.map(|(_, value)| value.as_str())
-    };
-    let target = value(":path").or(value(":authority")).unwrap_or_default();
-    let mut text = format!("{} {target}", value(":method").unwrap_or_default());
-    let regular = fields.iter().filter(|(name, _)| !name.starts_with(':'));
-    for (name, value) in regular {
-        text += &format!("\n{name}: {value}");
-    }
-    if let (None, Some(authority)) = (value("host"), value(":authority")) {
-        text += &format!("\nhost: {authority}");
-    }
-    text
 }

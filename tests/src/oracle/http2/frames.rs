@@ -48,7 +48,7 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 /// Content of a stream.
 pub fn data(stream: u32, content: &[u8], padding: Option<u8>, end: bool) -> Vec<u8> {
     let (flag, payload) = padded(content.to_vec(), padding);
-    frame(DATA, flag | u8::from(end), stream, &payload)
+    frame(DATA, flag | ended(end), stream, &payload)
 }
 
 /// A block that opens a stream, or goes on with it.
@@ -57,7 +57,7 @@ pub fn headers(stream: u32, block: &[u8], end: bool, shape: &Shape) -> Vec<u8> {
         true => &[0, 0, 0, 0, 15],
         false => &[],
     };
-    let flags = u8::from(end) | if shape.prioritized { PRIORITIZED } else { 0 };
+    let flags = ended(end) | if shape.prioritized { PRIORITIZED } else { 0 };
     blocked(HEADERS, flags, stream, before, block, shape)
 }
 
@@ -113,6 +113,10 @@ fn blocked(
         }
     }
     bytes
+}
+
+fn ended(end: bool) -> u8 {
+    if end { END_STREAM } else { 0 }
 }
 
 fn padded(payload: Vec<u8>, padding: Option<u8>) -> (u8, Vec<u8>) {

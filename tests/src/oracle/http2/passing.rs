@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::conversation::{Close, Conversation};
 use super::plan::Choice;
+use super::truth::{Close, Conversation};
 use super::{Connection, Exchange, Limits, Moment, RequestHead, Side, Sink, SocketAddr, Switch};
 
 pub const LIMITS: Limits = Limits {
@@ -175,7 +175,7 @@ pub fn streams(conversation: &Conversation) -> [Vec<u8>; 2] {
 /// The pieces as segments.
 pub fn whole(conversation: &Conversation) -> Vec<Segment> {
     let mut next = [0, 0];
-    let segment = |piece: &super::conversation::Piece| {
+    let segment = |piece: &super::truth::Piece| {
         let begin = next[piece.side];
         next[piece.side] += piece.bytes.len();
         Segment {

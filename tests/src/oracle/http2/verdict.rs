@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::conversation::{Conversation, HARMLESS, Truth};
 use super::passing::Told;
+use super::truth::{Conversation, HARMLESS, Truth};
 use super::{Cut, Exchange, Malformed, Reason, Uncertain};
 
 /// All that is told is what there was, and all of it is.

@@ -166,5 +166,5 @@ fn a_stream_is_as_small_as_it_says() {
     let frame = frames::headers(3, &block, true, &Shape::default());
     talk.client(&frame[..9]);
     assert!(talk.connection.heap_bytes() - before < 2048);
-    assert_eq!(talk.connection.half_read(Side::Client).is_some(), true);
+    assert!(talk.connection.half_read(Side::Client).is_some());
 }

@@ -1,8 +1,9 @@
 //! However a conversation passes: what is told of it is true, and nothing of it vanishes.
 
-use super::conversation::{Conversation, conversation};
+use super::conversation::conversation;
 use super::passing::{self, Observer, Segment};
 use super::plan::Choice;
+use super::truth::{Conversation, Truth};
 use super::*;
 
 /// Runs so many cases, each with a conversation of its own.
@@ -142,7 +143,7 @@ fn knowable(talk: &Conversation, joined: usize) -> Vec<usize> {
             .next()
             .unwrap_or(usize::MAX)
     });
-    let known = |truth: &conversation::Truth| {
+    let known = |truth: &Truth| {
         let [asked, said] = truth.since;
         truth.uncertain.is_none() && truth.status.is_some() && asked >= since[0] && said >= since[1]
     };
