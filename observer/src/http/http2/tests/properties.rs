@@ -22,7 +22,7 @@ fn each(cases: u64, streams: usize, case: impl Fn(&Conversation, &mut Choice<'_>
 
 #[test]
 fn any_segmentation_gives_exactly_what_there_was() {
-    each(200, 40, |talk, choice| {
+    let case = |talk: &Conversation, choice: &mut Choice<'_>| {
         let streams = passing::streams(talk);
         for segments in [passing::whole(talk), passing::segments(talk, choice)] {
             let mut observer = Observer::new(&streams);
@@ -31,7 +31,9 @@ fn any_segmentation_gives_exactly_what_there_was() {
                 .for_each(|segment| observer.see(segment));
             verdict::exact(talk, &observer.close(talk.close));
         }
-    });
+    };
+    each(200, 40, case);
+    each(6, 400, case);
 }
 
 #[test]
