@@ -23,8 +23,7 @@ mod wiped;
 pub(crate) mod tests;
 
 pub use advice::Advice;
-pub use connection::Connection;
-use connection::Switch;
+pub use connection::{Connection, Switch};
 pub use detect::{Start, detect};
 pub use exchange::{Cut, Exchange, Malformed, Rpc, Uncertain};
 

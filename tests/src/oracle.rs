@@ -7,6 +7,7 @@ mod credentials;
 mod handshake;
 mod hpack;
 mod http1;
+mod http2;
 mod packets;
 mod pipeline;
 mod reassembly;
@@ -17,6 +18,7 @@ pub use credentials::check as credentials;
 pub use handshake::check as handshake;
 pub use hpack::check as hpack;
 pub use http1::check as http1;
+pub use http2::check as http2;
 pub use pipeline::check as pipeline;
 pub use reassembly::check as reassembly;
 pub use tls_records::check as tls_records;
@@ -26,13 +28,14 @@ pub use walk::check as walk;
 pub type Oracle = (&'static str, fn(&[u8]));
 
 /// Every oracle.
-pub const ORACLES: [Oracle; 8] = [
+pub const ORACLES: [Oracle; 9] = [
     ("walk", walk),
     ("reassembly", reassembly),
     ("handshake", handshake),
     ("tls_records", tls_records),
     ("http1", http1),
     ("hpack", hpack),
+    ("http2", http2),
     ("credentials", credentials),
     ("pipeline", pipeline),
 ];

@@ -11,13 +11,14 @@ use crate::toolchain;
 /// The cargo-fuzz that was tried.
 const VERSION: &str = "0.13.1";
 /// Every target.
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 9] = [
     "walk",
     "reassembly",
     "handshake",
     "tls_records",
     "http1",
     "hpack",
+    "http2",
     "credentials",
     "pipeline",
 ];

@@ -258,10 +258,10 @@ impl<R> Connection<R> {
     /// It speaks HTTP/2 from there on: whatever follows is ignored here.
     pub(crate) fn take_http2(&mut self) -> Option<Box<http2::Connection<R>>> {
         let other = self.other.take()?;
-        Some(Box::new(http2::Connection::new(
-            other.switch,
-            other.pending,
-        )))
+        Some(Box::new(match other.pending {
+            Some(pending) => http2::Connection::upgraded(other.switch, pending),
+            None => http2::Connection::new(other.switch),
+        }))
     }
 
     /// Nothing was read of it yet, and it is joined in the middle.

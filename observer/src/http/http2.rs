@@ -11,6 +11,8 @@ pub mod hpack;
 mod messages;
 mod reader;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use connection::Connection;
 pub use error::Reason;

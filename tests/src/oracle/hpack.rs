@@ -1,7 +1,7 @@
 //! Header blocks of one direction, by an encoder of our own: whoever reads all of them gets what was said; whoever joins late,
 //! loses some or goes on after a restart gets nothing that was not said, and knows what can be known; and any bytes do no harm.
 
-mod encoder;
+pub(super) mod encoder;
 
 use arbitrary::{Result, Unstructured};
 use observer::http::http2::hpack::Decoder;

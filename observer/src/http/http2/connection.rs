@@ -18,8 +18,10 @@ use super::stream::Stream;
 
 /// How long a response may be missing after a loss until it is taken for lost with it. Nanoseconds.
 const PATIENCE: u64 = 60_000_000_000;
+/// The first stream of a client.
+const FIRST: u32 = 1;
 /// Requests that are taken to be lost at once where ids are left out after a loss; more are one.
-const MISSED: u32 = 256;
+const MISSED: usize = 256;
 
 /// One HTTP/2 connection, read passively. `R` is what the [`Sink`] keeps of a request.
 #[derive(Serialize, Deserialize)]
@@ -29,12 +31,14 @@ pub struct Connection<R> {
     streams: BTreeMap<u32, Box<Stream<R>>>,
     /// The newest stream of which the request was seen, or is known to be lost; zero before the first.
     newest: u32,
-    /// The oldest such one.
+    /// The oldest such one, or the first that there can be.
     oldest: u32,
     /// Bytes of the client were lost since its newest request.
     lost: bool,
-    /// Some response may be among lost bytes.
-    suspects: bool,
+    /// Every byte was seen, from the first on.
+    gapless: bool,
+    /// Since when some response may be among lost bytes, at the earliest.
+    suspects: Option<u64>,
     client_closed: bool,
     opaque: bool,
 }
@@ -47,22 +51,25 @@ struct Unit<'a> {
 }
 
 impl<R> Connection<R> {
-    /// A connection that begins here. `upgraded`: a request of HTTP/1 that its first stream answers.
-    pub(in crate::http) fn new(begin: Switch, upgraded: Option<Pending<R>>) -> Self {
+    /// A connection that begins here.
+    pub fn new(begin: Switch) -> Self {
         let state = if begin.prefaced {
             State::Frame
         } else {
             State::Preface
         };
-        let mut connection = Self::of(
+        Self::of(
             Reader::new(begin.client, state),
             Reader::new(begin.server, State::Frame),
-        );
-        if let Some(pending) = upgraded {
-            (connection.oldest, connection.newest) = (1, 1);
-            let stream = Box::new(Stream::upgraded(pending));
-            connection.streams.insert(1, stream);
-        }
+        )
+    }
+
+    /// A connection that begins here, and answers a request of HTTP/1 on its first stream.
+    pub(in crate::http) fn upgraded(begin: Switch, pending: Pending<R>) -> Self {
+        let mut connection = Self::new(begin);
+        (connection.oldest, connection.newest) = (1, 1);
+        let stream = Box::new(Stream::upgraded(pending));
+        connection.streams.insert(1, stream);
         connection
     }
 
@@ -73,7 +80,7 @@ impl<R> Connection<R> {
             server: offset,
             prefaced: false,
         };
-        Self::new(begin, None)
+        Self::new(begin)
     }
 
     /// Stream offset of the next byte of a side.
@@ -87,14 +94,16 @@ impl<R> Connection<R> {
     }
 
     fn of(client: Reader, server: Reader) -> Self {
+        let oldest = if client.joined { u32::MAX } else { FIRST };
         Self {
+            gapless: !client.joined,
             client,
             server,
             streams: BTreeMap::new(),
             newest: 0,
-            oldest: u32::MAX,
+            oldest,
             lost: false,
-            suspects: false,
+            suspects: None,
             client_closed: false,
             opaque: false,
         }
@@ -122,8 +131,8 @@ impl<R> Connection<R> {
             rest = rest.get(taken..).unwrap_or_default();
             first = first && taken == 0;
         }
-        if self.suspects {
-            self.give_up_suspects(now.time, sink);
+        if self.suspects.is_some_and(|since| is_over(since, now.time)) {
+            self.give_up_suspects(now.time, limits, sink);
         }
     }
 
@@ -161,7 +170,7 @@ impl<R> Connection<R> {
             State::Data { content, .. } => {
                 let seen = bytes.len().min(content as usize);
                 let content = bytes.get(..seen).unwrap_or_default();
-                self.content(side, now, bytes.len() as u64, Some(content), sink)
+                self.content(side, now, bytes.len() as u64, Some(content), limits, sink)
             }
         }
     }
@@ -185,6 +194,7 @@ impl<R> Connection<R> {
         now: Moment,
         octets: u64,
         seen: Option<&[u8]>,
+        limits: &Limits,
         sink: &mut S,
     ) -> usize {
         let reader = self.reader_mut(side);
@@ -213,7 +223,7 @@ impl<R> Connection<R> {
             known.tell_news(now, sink);
             if over && end {
                 known.end(side, now);
-                self.settle(stream, sink);
+                self.settle(stream, now.time, limits, sink);
             }
         }
         (inside + behind) as usize
@@ -304,7 +314,7 @@ impl<R> Connection<R> {
             let Scan::TooLong { bytes, last } = found else {
                 return self.unsound(side, unit);
             };
-            return self.too_long(side, (bytes, last), unit, sink);
+            return self.too_long(side, (bytes, last), unit, limits, sink);
         };
         sink.frame(header.kind);
         let whole = Unit {
@@ -320,9 +330,9 @@ impl<R> Connection<R> {
             Kind::Headers => self.block(side, &header, &whole, limits, sink),
             // Nobody asked for it, so that it is nobody's; but heads after it refer to its fields.
             Kind::Push => self.fields(side, whole.bytes, limits).is_some(),
-            Kind::Data => self.begin_data(side, &header, &whole, left, sink),
+            Kind::Data => self.begin_data(side, &header, &whole, left, limits, sink),
             _ => {
-                self.control(side, &header, &whole, sink);
+                self.control(side, &header, &whole, limits, sink);
                 if left > 0 {
                     self.reader_mut(side).state = State::Skip { left };
                 }
@@ -343,6 +353,7 @@ impl<R> Connection<R> {
         header: &Header,
         unit: &Unit<'_>,
         left: u32,
+        limits: &Limits,
         sink: &mut S,
     ) -> bool {
         let padding = unit.bytes.get(HEADER);
@@ -356,9 +367,9 @@ impl<R> Connection<R> {
             padding,
             end: header.has(flag::END_STREAM),
         };
-        self.meet(side, header.stream, unit.now);
+        self.meet(side, header.stream, unit.now, limits, sink);
         if left == 0 {
-            self.content(side, unit.now, 0, Some(&[]), sink);
+            self.content(side, unit.now, 0, Some(&[]), limits, sink);
         }
         true
     }
@@ -369,6 +380,7 @@ impl<R> Connection<R> {
         side: Side,
         header: &Header,
         unit: &Unit<'_>,
+        limits: &Limits,
         sink: &mut S,
     ) {
         match header.kind {
@@ -380,7 +392,7 @@ impl<R> Connection<R> {
                 let reason = Reason::of(number_at(unit.bytes, HEADER));
                 if let Some(mut stream) = self.streams.remove(&header.stream) {
                     stream.reset(side, reason, unit.now.time);
-                    stream.report(sink);
+                    self.tell(header.stream, *stream, unit.now.time, limits, sink);
                 }
             }
             Kind::GoAway if side == Side::Server => {
@@ -423,7 +435,10 @@ impl<R> Connection<R> {
         let bytes = unit.bytes.len() as u64;
         match side {
             Side::Client => {
-                if id > self.newest && !id.is_multiple_of(2) {
+                let may_ask = id > self.newest && !id.is_multiple_of(2);
+                if may_ask && end && fields.trailing && !self.gapless {
+                    self.unseen(id, unit.now, limits, sink);
+                } else if may_ask {
                     self.miss(id, unit.now.time, limits, sink);
                     let asked = fields.request(|head| sink.request(head, unit.begin));
                     let stream = Stream::request(asked, unit.begin, unit.now, bytes);
@@ -431,8 +446,10 @@ impl<R> Connection<R> {
                 }
             }
             Side::Server => {
-                let said = fields.response();
-                self.meet(side, id, unit.now);
+                let mut said = fields.response();
+                // It stands in the last fields.
+                said.call_veiled &= end;
+                self.meet(side, id, unit.now, limits, sink);
                 if let Some(stream) = self.streams.get_mut(&id) {
                     let is_head = said.status.is_some() || said.status_veiled;
                     if stream.waits() && (is_head || !end) {
@@ -445,15 +462,35 @@ impl<R> Connection<R> {
         }
         if end && let Some(stream) = self.streams.get_mut(&id) {
             stream.end(side, unit.now);
-            self.settle(id, sink);
+            self.settle(id, unit.now.time, limits, sink);
         }
         true
     }
 
-    /// Something of a stream came: where its request was not seen, it is an exchange all the same.
-    fn meet(&mut self, side: Side, id: u32, now: Moment) {
+    /// Something of the server came on a stream.
+    fn meet<S: Sink<Request = R>>(
+        &mut self,
+        side: Side,
+        id: u32,
+        now: Moment,
+        limits: &Limits,
+        sink: &mut S,
+    ) {
         let known = (self.oldest..=self.newest).contains(&id);
-        if side == Side::Client || known || id.is_multiple_of(2) || self.streams.contains_key(&id) {
+        if side == Side::Server && !known && !id.is_multiple_of(2) {
+            self.unseen(id, now, limits, sink);
+        }
+    }
+
+    /// A stream of which the request was not seen: it is an exchange all the same.
+    fn unseen<S: Sink<Request = R>>(
+        &mut self,
+        id: u32,
+        now: Moment,
+        limits: &Limits,
+        sink: &mut S,
+    ) {
+        if self.streams.contains_key(&id) {
             return;
         }
         let why = if id < self.oldest {
@@ -461,26 +498,61 @@ impl<R> Connection<R> {
         } else {
             Uncertain::Gap
         };
-        let stream = Box::new(Stream::orphan(now.time, why));
-        self.streams.insert(id, stream);
+        self.enter(id, Stream::orphan(now.time, why), limits, sink);
     }
 
-    /// Notes requests that must have been among lost bytes: clients leave out no id.
+    /// A request is the newest; those that must have been among lost bytes are noted.
     fn miss<S: Sink<Request = R>>(&mut self, id: u32, time: u64, limits: &Limits, sink: &mut S) {
-        if std::mem::take(&mut self.lost) && self.newest != 0 {
-            let missed = (id - self.newest) / 2 - 1;
-            for number in 1..=missed.min(MISSED) {
-                let id = self.newest + 2 * number;
-                if !self.streams.contains_key(&id) {
-                    let mut stream = Stream::orphan(time, Uncertain::Gap);
-                    stream.lose(Side::Server, time);
-                    self.suspects = true;
-                    self.enter(id, stream, limits, sink);
-                }
-            }
-        }
+        self.note_missed(id, time, limits, sink);
+        self.lost = false;
         self.newest = id;
         self.oldest = self.oldest.min(id);
+    }
+
+    /// Notes requests before one that must have been among lost bytes: clients leave out no id.
+    fn note_missed<S: Sink<Request = R>>(
+        &mut self,
+        id: u32,
+        time: u64,
+        limits: &Limits,
+        sink: &mut S,
+    ) {
+        if !self.lost || !self.follows() {
+            return;
+        }
+        let first = match self.newest {
+            0 => FIRST,
+            newest => newest + 2,
+        };
+        for missed in (first..id).step_by(2).take(MISSED) {
+            if !self.streams.contains_key(&missed) {
+                let mut stream = Stream::orphan(time, Uncertain::Gap);
+                stream.lose(Side::Server, time);
+                self.suspects.get_or_insert(time);
+                self.enter(missed, stream, limits, sink);
+            }
+        }
+    }
+
+    /// Whether it is known which streams come next.
+    fn follows(&self) -> bool {
+        self.newest != 0 || self.oldest == FIRST
+    }
+
+    /// Hands a stream over. Where its request must have been among lost bytes, it is not noted again.
+    fn tell<S: Sink<Request = R>>(
+        &mut self,
+        id: u32,
+        stream: Stream<R>,
+        time: u64,
+        limits: &Limits,
+        sink: &mut S,
+    ) {
+        stream.report(sink);
+        if self.lost && self.follows() && id > self.newest {
+            self.note_missed(id, time, limits, sink);
+            self.newest = id;
+        }
     }
 
     /// Follows a stream; where there is no room, the oldest one is given up.
@@ -498,6 +570,11 @@ impl<R> Connection<R> {
             oldest.report(sink);
         }
         let mut stream = Box::new(stream);
+        // While nothing can be read of the server, its response may pass.
+        if self.server.state == State::Lost {
+            stream.lose(Side::Server, stream.begin());
+            self.suspects.get_or_insert(stream.begin());
+        }
         // One that answers before its request was seen is known already.
         if let Some(orphan) = self.streams.remove(&id) {
             stream.adopt(*orphan);
@@ -506,11 +583,11 @@ impl<R> Connection<R> {
     }
 
     /// Hands a stream over that is done.
-    fn settle<S: Sink<Request = R>>(&mut self, id: u32, sink: &mut S) {
+    fn settle<S: Sink<Request = R>>(&mut self, id: u32, time: u64, limits: &Limits, sink: &mut S) {
         if self.streams.get(&id).is_some_and(|stream| stream.is_done())
             && let Some(stream) = self.streams.remove(&id)
         {
-            stream.report(sink);
+            self.tell(id, *stream, time, limits, sink);
         }
     }
 
@@ -536,6 +613,7 @@ impl<R> Connection<R> {
         side: Side,
         (bytes, last): (usize, bool),
         unit: &Unit<'_>,
+        limits: &Limits,
         sink: &mut S,
     ) -> usize {
         let Some(header) = unit.bytes.first_chunk::<HEADER>().map(Header::read) else {
@@ -556,10 +634,9 @@ impl<R> Connection<R> {
                 malformed: Some(Malformed::HeadTooLong),
                 ..Asked::default()
             };
-            self.newest = id;
-            self.oldest = self.oldest.min(id);
+            self.miss(id, unit.now.time, limits, sink);
             let stream = Stream::request(asked, unit.begin, unit.now, bytes as u64);
-            self.streams.insert(id, Box::new(stream));
+            self.enter(id, stream, limits, sink);
         } else if let Some(stream) = self.streams.get_mut(&id) {
             stream.doubt(Uncertain::Gap);
         }
@@ -567,7 +644,7 @@ impl<R> Connection<R> {
             && let Some(stream) = self.streams.get_mut(&id)
         {
             stream.end(side, unit.now);
-            self.settle(id, sink);
+            self.settle(id, unit.now.time, limits, sink);
         }
         taken
     }
@@ -575,7 +652,7 @@ impl<R> Connection<R> {
     /// No frame is here, or none that may be: what follows cannot be told apart.
     fn unsound(&mut self, side: Side, unit: &Unit<'_>) -> usize {
         let length = unit.bytes.len();
-        if self.newest == 0 && self.streams.is_empty() {
+        if self.gapless && self.newest == 0 && self.streams.is_empty() {
             self.opaque = true;
             return length;
         }
@@ -593,30 +670,30 @@ impl<R> Connection<R> {
         };
         other.allow(u32::MAX);
         self.lost |= side == Side::Client;
-        self.suspects |= side == Side::Server;
+        self.gapless = false;
+        if side == Side::Server {
+            self.suspects.get_or_insert(time);
+        }
         for stream in self.streams.values_mut() {
             stream.lose(side, time);
         }
     }
 
     /// Gives up on responses that have been missing since a loss for too long.
-    fn give_up_suspects<S: Sink<Request = R>>(&mut self, now: u64, sink: &mut S) {
-        let is_over = |stream: &Stream<R>| {
+    fn give_up_suspects<S: Sink<Request = R>>(&mut self, now: u64, limits: &Limits, sink: &mut S) {
+        let gone = self.streams.iter().filter(|(_, stream)| {
             let since = stream.suspect();
-            since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE)
-        };
-        let gone = self.streams.iter().filter(|(_, stream)| is_over(stream));
+            since.is_some_and(|since| is_over(since, now))
+        });
         let gone: Vec<u32> = gone.map(|(id, _)| *id).collect();
         for id in gone {
             if let Some(mut stream) = self.streams.remove(&id) {
                 stream.doubt(Uncertain::Gap);
-                stream.report(sink);
+                self.tell(id, *stream, now, limits, sink);
             }
         }
-        self.suspects = self
-            .streams
-            .values()
-            .any(|stream| stream.suspect().is_some());
+        let since = self.streams.values().filter_map(|stream| stream.suspect());
+        self.suspects = since.min();
     }
 
     /// `length` in-order bytes of one side, from `offset` on, that were not copied or never seen. Inside of a frame's content
@@ -627,7 +704,7 @@ impl<R> Connection<R> {
         now: Moment,
         offset: u64,
         length: u64,
-        _limits: &Limits,
+        limits: &Limits,
         sink: &mut S,
     ) {
         let end = offset.saturating_add(length);
@@ -638,7 +715,7 @@ impl<R> Connection<R> {
                 State::Closed => reader.offset = end,
                 State::Skip { left: frame } => self.pass_frame(side, left.min(frame.into())),
                 State::Data { .. } => {
-                    self.content(side, now, left, None, sink);
+                    self.content(side, now, left, None, limits, sink);
                 }
                 State::Preface | State::Frame | State::Lost => {
                     return self.gap(side, now.time, end, true, sink);
@@ -703,7 +780,7 @@ impl<R> Connection<R> {
                 self.fragment(Some(Cut::ClientAbort), sink);
                 self.client_closed = true;
             }
-            Side::Server => self.over(Some(Cut::ServerReset), sink),
+            Side::Server => self.over(Some(Cut::NoResponse), sink),
         }
         let reader = self.reader_mut(side);
         reader.open = None;
@@ -753,13 +830,16 @@ impl<R> Connection<R> {
         for (_, mut stream) in std::mem::take(&mut self.streams) {
             let cut = match cut {
                 Some(_) if self.client_closed => Some(Cut::ClientAbort),
-                Some(Cut::ServerReset) if stream.waits() => Some(Cut::NoResponse),
+                // Closed in the middle of a response.
+                Some(Cut::NoResponse) if !stream.waits() => Some(Cut::ServerReset),
                 cut => cut,
             };
             stream.over(cut);
             stream.report(sink);
         }
-        (self.client.state, self.server.state) = (State::Closed, State::Closed);
+        for reader in [&mut self.client, &mut self.server] {
+            (reader.state, reader.open) = (State::Closed, None);
+        }
     }
 
     /// Up to which stream offset of this side nothing needs to be copied.
@@ -843,6 +923,11 @@ fn block_of(bytes: &[u8]) -> Option<Wiped> {
         whole.extend(fragment?);
     }
     Some(whole)
+}
+
+/// Whether a response that is missing since then is taken for lost.
+fn is_over(since: u64, now: u64) -> bool {
+    now.saturating_sub(since) >= PATIENCE
 }
 
 fn number_at(bytes: &[u8], at: usize) -> u32 {

@@ -145,6 +145,8 @@ impl Header {
     /// have.
     pub fn is_likely(&self) -> bool {
         let flags = match self.kind {
+            // As what lies across zeros that are something else's. Nobody has to send it.
+            Kind::Data if self.length == 0 && !self.has(flag::END_STREAM) => return false,
             Kind::Data => flag::END_STREAM | flag::PADDED,
             Kind::Headers => flag::END_STREAM | flag::END_HEADERS | flag::PADDED | flag::PRIORITY,
             Kind::Settings | Kind::Ping => flag::ACK,

@@ -2,6 +2,8 @@
 //!
 //! Bias: a field that cannot be resolved might be a key. Where one might be, nobody is named by the others.
 
+use std::cell::Cell;
+
 use httparse::Header;
 
 use super::super::wiped::Wiped;
@@ -12,13 +14,12 @@ use super::hpack::{Decoder, Field};
 /// Fields that one head may carry.
 const MAX_FIELDS: usize = 128;
 /// Names that never carry a key: their values may be unknown.
-const HARMLESS: [&[u8]; 14] = [
+const HARMLESS: [&[u8]; 13] = [
     b"accept",
     b"accept-encoding",
     b"accept-language",
     b"cache-control",
     b"content-length",
-    b"content-type",
     b"date",
     b"grpc-accept-encoding",
     b"grpc-encoding",
@@ -39,6 +40,10 @@ pub(super) struct Fields {
     veiled: bool,
     /// A status that is not known stands first.
     status_veiled: bool,
+    /// Some field is not known, and may have been the status of a call.
+    call_veiled: bool,
+    /// The first field is no pseudo-field, as in trailers.
+    pub trailing: bool,
     malformed: Option<Malformed>,
 }
 
@@ -80,8 +85,8 @@ pub(super) struct Said {
     pub status_veiled: bool,
     pub advice: Advice,
     pub grpc_status: Option<u32>,
-    /// Some field is not known: what was not found may be there.
-    pub veiled: bool,
+    /// Some field is not known, and may have been the status of a call.
+    pub call_veiled: bool,
 }
 
 /// The fields before all others.
@@ -109,9 +114,21 @@ impl Fields {
             places: Vec::with_capacity(24),
             ..Self::default()
         };
-        let outcome = table
-            .decode_some(block, most, wanted, |field| fields.push(field))
-            .ok()?;
+        let (first, trailing) = (Cell::new(true), Cell::new(false));
+        let is_wanted = |name: &[u8]| {
+            if first.replace(false) {
+                trailing.set(name.first() != Some(&b':'));
+            }
+            wanted(name)
+        };
+        let outcome = table.decode_some(block, most, is_wanted, |field| {
+            if field.name.is_none() {
+                first.set(false);
+            }
+            fields.push(field);
+        });
+        let outcome = outcome.ok()?;
+        fields.trailing = trailing.get();
         if outcome.truncated {
             fields.malformed.get_or_insert(Malformed::HeadTooLong);
         }
@@ -123,6 +140,7 @@ impl Fields {
             let harmless = field.name.is_some_and(|name| HARMLESS.contains(&name));
             self.veiled |= !harmless;
             self.status_veiled |= field.name == Some(b":status");
+            self.call_veiled |= field.name.is_none_or(|name| name == b"grpc-status");
             if field.name.is_none() && self.places.is_empty() {
                 self.status_veiled = true;
             }
@@ -234,7 +252,7 @@ impl Fields {
     pub fn response(&self) -> Said {
         let mut said = Said {
             status_veiled: self.status_veiled,
-            veiled: self.veiled,
+            call_veiled: self.call_veiled,
             ..Said::default()
         };
         let mut regular: Vec<Header<'_>> = Vec::with_capacity(self.places.len());

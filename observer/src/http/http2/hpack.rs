@@ -11,7 +11,7 @@ mod kept;
 mod prefix;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 

@@ -208,22 +208,41 @@ pub(super) fn scan(bytes: &[u8], at: &mut usize, most: usize, overlong: bool) ->
     }
 }
 
-/// Whether bytes that begin a segment begin with a frame: each frame of it is a likely one, and they are two, or end with it.
+/// Whether bytes that begin a segment begin with a frame: each frame of it is a likely one where it stands, and they end with it,
+/// or the one that does not is of the same stream as the one before it.
 pub fn begins(bytes: &[u8]) -> bool {
-    let (mut at, mut frames) = (0, 0);
+    let (mut at, mut before, mut same) = (0, None, false);
     while let Some(header) = bytes
         .get(at..)
         .and_then(|rest| rest.first_chunk::<HEADER>())
     {
         let header = Header::read(header);
-        // What goes on with a block says nothing without its beginning.
-        if !header.is_likely() || (frames == 0 && header.kind == Kind::Continuation) {
+        if !header.is_likely() || !may_follow(before.as_ref(), &header) {
             return false;
         }
-        frames += 1;
+        same = before.is_some_and(|before: Header| before.stream == header.stream);
+        before = Some(header);
         at += HEADER + header.length as usize;
     }
-    frames >= 2 || (frames == 1 && at == bytes.len())
+    same || (before.is_some() && at == bytes.len())
+}
+
+/// Whether a frame may come right after another. What goes on with a block says nothing without its beginning.
+fn may_follow(before: Option<&Header>, header: &Header) -> bool {
+    let Some(before) = before else {
+        return header.kind != Kind::Continuation;
+    };
+    let same = before.stream == header.stream;
+    let goes_on = header.kind == Kind::Continuation;
+    match before.kind {
+        Kind::Headers | Kind::Push | Kind::Continuation if !before.has(flag::END_HEADERS) => {
+            goes_on && same
+        }
+        Kind::Headers | Kind::Data if before.has(flag::END_STREAM) && same => {
+            !matches!(header.kind, Kind::Headers | Kind::Data | Kind::Continuation)
+        }
+        _ => !goes_on,
+    }
 }
 
 /// Whether bytes are the first of a server's: its settings (RFC 9113 section 3.4).

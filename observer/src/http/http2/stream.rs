@@ -24,6 +24,8 @@ pub(super) struct Stream<R> {
     tunnel: bool,
     /// Since when it is not known whether its response was lost.
     suspect: Option<u64>,
+    /// Whether the client gave it up may be among lost bytes.
+    given_up: bool,
 }
 
 /// Messages of a call, of the client and of the server.
@@ -94,6 +96,7 @@ impl<R> Stream<R> {
             socket: None,
             tunnel: false,
             suspect: None,
+            given_up: false,
         }
     }
 
@@ -105,6 +108,11 @@ impl<R> Stream<R> {
     /// Whether nothing more of it is to come.
     pub fn is_done(&self) -> bool {
         self.request_done && self.response == Response::Done
+    }
+
+    /// Time of its first byte.
+    pub fn begin(&self) -> u64 {
+        self.exchange.begin
     }
 
     /// Since when it is not known whether its response was lost.
@@ -146,7 +154,7 @@ impl<R> Stream<R> {
         }
         let rpc = self.exchange.rpc.get_or_insert_default();
         rpc.status = rpc.status.or(said.grpc_status);
-        if said.veiled && said.grpc_status.is_none() {
+        if said.call_veiled && said.grpc_status.is_none() {
             self.doubt(Uncertain::HeaderTable);
         }
     }
@@ -205,6 +213,9 @@ impl<R> Stream<R> {
         self.touch(time);
         // A response that is whole is not cut by whoever does not want the rest of the request.
         if self.response != Response::Done {
+            if self.suspect.is_some() {
+                self.doubt(Uncertain::Gap);
+            }
             self.exchange.cut = Some(match from {
                 Side::Client => Cut::ClientAbort,
                 Side::Server => Cut::ServerReset,
@@ -235,6 +246,9 @@ impl<R> Stream<R> {
 
     /// The server did not and will not look at it.
     pub fn refuse(&mut self, reason: Reason) {
+        if self.suspect.is_some() {
+            self.doubt(Uncertain::Gap);
+        }
         self.exchange.cut = Some(Cut::NoResponse);
         self.exchange.reason = Some(reason);
     }
@@ -242,10 +256,12 @@ impl<R> Stream<R> {
     /// Bytes of one side were lost, and nobody knows of which streams.
     pub fn lose(&mut self, from: Side, time: u64) {
         match from {
-            Side::Client if self.request_done => {}
             Side::Client => {
-                self.doubt(Uncertain::Gap);
-                self.request_done = true;
+                if !self.request_done {
+                    self.doubt(Uncertain::Gap);
+                    self.request_done = true;
+                }
+                self.given_up = true;
             }
             Side::Server => {
                 if self.response == Response::Content {
@@ -260,7 +276,12 @@ impl<R> Stream<R> {
             socket.skip(from, u64::MAX);
         }
         if let Some(calls) = &mut self.calls {
-            calls.sides.iter_mut().for_each(|side| side.skip(u64::MAX));
+            let [requests, responses] = &mut calls.sides;
+            let messages = match from {
+                Side::Client => requests,
+                Side::Server => responses,
+            };
+            messages.skip(u64::MAX);
         }
     }
 
@@ -274,7 +295,7 @@ impl<R> Stream<R> {
         if self.response == Response::Done || self.exchange.uncertain.is_some() && self.waits() {
             return;
         }
-        if self.suspect.is_some() {
+        if self.suspect.is_some() || self.given_up {
             self.doubt(Uncertain::Gap);
             return;
         }

@@ -3,7 +3,7 @@
 mod appendix;
 mod certainty;
 #[path = "../../../../../tests/src/oracle/hpack/encoder.rs"]
-mod encoder;
+pub mod encoder;
 mod integers;
 mod kept;
 mod limits;
