@@ -30,6 +30,9 @@ pub struct Exchange<R> {
     pub advice: Advice,
     /// How the exchange was cut before its end.
     pub cut: Option<Cut>,
+    /// It had a stream of HTTP/2.
+    #[serde(default)]
+    pub http2: bool,
     /// The reason that was given for it (HTTP/2).
     #[serde(default)]
     pub reason: Option<Reason>,

@@ -171,6 +171,7 @@ pub(super) fn blank<R>(request: Option<R>, time: u64) -> Exchange<R> {
         response_body_bytes: 0,
         advice: Advice::default(),
         cut: None,
+        http2: false,
         reason: None,
         rpc: None,
         socket: None,

@@ -661,7 +661,7 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
                 Visibility::Plaintext
             },
             tls: self.about.terms.clone(),
-            protocol: "HTTP/1.1",
+            protocol: if exchange.http2 { "HTTP/2" } else { "HTTP/1.1" },
             method: None,
             api: resolved.api,
             host: None,

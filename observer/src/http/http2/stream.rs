@@ -86,7 +86,8 @@ impl<R> Stream<R> {
         Self::of(exchange, true)
     }
 
-    fn of(exchange: Exchange<R>, request_done: bool) -> Self {
+    fn of(mut exchange: Exchange<R>, request_done: bool) -> Self {
+        exchange.http2 = true;
         Self {
             exchange,
             length: None,
