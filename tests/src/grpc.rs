@@ -26,14 +26,17 @@ pub const NGINX: u16 = 9123;
 pub const HAPROXY: u16 = 9124;
 
 const SERVER: &str = r#"
-import grpc, sys, threading
+import grpc, sys
 from concurrent import futures
 
 folder, plain, tls = sys.argv[1:]
 log = open(folder + '/own.log', 'a', buffering=1)
 codes = {code.value[0]: code for code in grpc.StatusCode}
 
-# A line a call, when it is over: its port at the edge, key, method, code and messages each way.
+# A line a call, when it is over: its port at the edge, key, method, code and messages each way. In one piece: print writes several.
+def note(*words):
+    log.write(' '.join(map(str, words)) + '\n')
+
 class Call:
     def __init__(self, method, context):
         fields = dict(context.invocation_metadata())
@@ -43,7 +46,7 @@ class Call:
         context.add_callback(self.note)
 
     def note(self):
-        print(self.port, self.key, self.method, self.code, self.asked, self.said, file=log)
+        note(self.port, self.key, self.method, self.code, self.asked, self.said)
 
     def abort(self, code):
         self.code = code
@@ -102,8 +105,8 @@ class Absent(grpc.ServerInterceptor):
         handler = proceed(details)
         if handler is None:
             fields = dict(details.invocation_metadata)
-            # Clients send one message with it.
-            print(fields['x-port'], fields.get('x-api-key', '-'), '-', 12, 1, 0, file=log)
+            # Whether the client's message comes before it is told is its own affair.
+            note(fields['x-port'], fields.get('x-api-key', '-'), '-', 12, '-', 0)
         return handler
 
 server = grpc.server(futures.ThreadPoolExecutor(64), interceptors=[Absent()])
@@ -187,7 +190,8 @@ const NGINX_LINES: &str = r#"
   client_max_body_size 0;
   ssl_certificate cert.pem;
   ssl_certificate_key key.pem;
-  keepalive_requests 1000000;
+  # So that it says goodbye once, in the midst of calls, which go to the next connection then.
+  keepalive_requests 500;
   server { listen NGINX ssl http2; location / { grpc_pass grpc://127.0.0.1:PLAIN; } }
 "#;
 
@@ -218,7 +222,7 @@ pub struct Call {
     pub route: String,
     /// `grpc-status`; `None`: the client gave it up.
     pub code: Option<u64>,
-    /// Messages of the client; `None`: nobody counted.
+    /// Messages of the client; `None`: how many does not matter.
     pub asked: Option<u64>,
     /// Messages of the server.
     pub said: Option<u64>,
