@@ -23,7 +23,7 @@ pub(super) struct Stream<R> {
     socket: Option<Box<Frames>>,
     tunnel: bool,
     /// Since when it is not known whether its response was lost.
-    suspect: Option<u64>,
+    suspect: Option<(u64, Uncertain)>,
     /// Whether the client gave it up may be among lost bytes.
     given_up: bool,
 }
@@ -118,7 +118,7 @@ impl<R> Stream<R> {
 
     /// Since when it is not known whether its response was lost.
     pub fn suspect(&self) -> Option<u64> {
-        self.suspect
+        self.suspect.map(|(since, _)| since)
     }
 
     /// A head of the response, of so many bytes.
@@ -214,9 +214,7 @@ impl<R> Stream<R> {
         self.touch(time);
         // A response that is whole is not cut by whoever does not want the rest of the request.
         if self.response != Response::Done {
-            if self.suspect.is_some() {
-                self.doubt(Uncertain::Gap);
-            }
+            self.doubt_suspect();
             self.exchange.cut = Some(match from {
                 Side::Client => Cut::ClientAbort,
                 Side::Server => Cut::ServerReset,
@@ -247,30 +245,31 @@ impl<R> Stream<R> {
 
     /// The server did not and will not look at it.
     pub fn refuse(&mut self, reason: Reason) {
-        if self.suspect.is_some() {
-            self.doubt(Uncertain::Gap);
-        }
+        self.doubt_suspect();
         self.exchange.cut = Some(Cut::NoResponse);
         self.exchange.reason = Some(reason);
     }
 
     /// Bytes of one side were lost, and nobody knows of which streams.
-    pub fn lose(&mut self, from: Side, time: u64) {
+    pub fn lose(&mut self, from: Side, time: u64, why: Uncertain) {
+        self.given_up |= from == Side::Client;
+        let over = match from {
+            Side::Client => self.request_done,
+            Side::Server => self.response == Response::Done,
+        };
+        if over {
+            return;
+        }
         match from {
             Side::Client => {
-                if !self.request_done {
-                    self.doubt(Uncertain::Gap);
-                    self.request_done = true;
-                }
-                self.given_up = true;
+                self.doubt(why);
+                self.request_done = true;
             }
             Side::Server => {
                 if self.response == Response::Content {
-                    self.doubt(Uncertain::Gap);
+                    self.doubt(why);
                 }
-                if self.response != Response::Done {
-                    self.suspect = Some(time);
-                }
+                self.suspect = Some((time, why));
             }
         }
         if let Some(socket) = &mut self.socket {
@@ -286,6 +285,13 @@ impl<R> Stream<R> {
         }
     }
 
+    /// What is not known of the response makes all of it uncertain.
+    pub fn doubt_suspect(&mut self) {
+        if let Some((_, why)) = self.suspect {
+            self.doubt(why);
+        }
+    }
+
     /// Retransmitted bytes differed.
     pub fn doubt(&mut self, why: Uncertain) {
         self.exchange.uncertain.get_or_insert(why);
@@ -296,6 +302,7 @@ impl<R> Stream<R> {
         if self.response == Response::Done || self.exchange.uncertain.is_some() && self.waits() {
             return;
         }
+        self.doubt_suspect();
         if self.suspect.is_some() || self.given_up {
             self.doubt(Uncertain::Gap);
             return;

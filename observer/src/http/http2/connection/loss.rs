@@ -34,7 +34,7 @@ impl<R> Connection<R> {
             self.suspects.get_or_insert(time);
         }
         for stream in self.streams.values_mut() {
-            stream.lose(side, time);
+            stream.lose(side, time, Uncertain::Gap);
         }
     }
 
@@ -52,7 +52,7 @@ impl<R> Connection<R> {
         let gone: Vec<u32> = gone.map(|(id, _)| *id).collect();
         for id in gone {
             if let Some(mut stream) = self.streams.remove(&id) {
-                stream.doubt(Uncertain::Gap);
+                stream.doubt_suspect();
                 self.tell(id, *stream, now, limits, sink);
             }
         }

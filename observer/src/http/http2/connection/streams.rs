@@ -77,7 +77,7 @@ impl<R> Connection<R> {
         for missed in (first..id).step_by(2).take(MISSED) {
             if !self.streams.contains_key(&missed) {
                 let mut stream = Stream::orphan(time, Uncertain::Gap);
-                stream.lose(Side::Server, time);
+                stream.lose(Side::Server, time, Uncertain::Gap);
                 self.suspects.get_or_insert(time);
                 self.enter(missed, stream, limits, sink);
             }
@@ -122,7 +122,12 @@ impl<R> Connection<R> {
         let mut stream = Box::new(stream);
         // While nothing can be read of the server, its response may pass.
         if self.server.state == State::Lost {
-            stream.lose(Side::Server, stream.begin());
+            let why = if self.server.joined {
+                Uncertain::JoinedInTheMiddle
+            } else {
+                Uncertain::Gap
+            };
+            stream.lose(Side::Server, stream.begin(), why);
             self.suspects.get_or_insert(stream.begin());
         }
         // One that answers before its request was seen is known already.
