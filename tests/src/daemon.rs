@@ -326,7 +326,16 @@ impl Daemon<'_> {
                 _ => false,
             })
             .collect();
-        assert!(trouble.is_empty(), "not everything was seen: {trouble:#?}");
+        if trouble.is_empty() {
+            return;
+        }
+        let records = fs::read_to_string(self.setup.path("records")).unwrap_or_default();
+        let uncertain: Vec<_> = records
+            .lines()
+            .filter(|line| line.contains("\"complete\":false"))
+            .take(10)
+            .collect();
+        panic!("not everything was seen: {trouble:#?}, such as {uncertain:#?}");
     }
 }
 

@@ -117,13 +117,11 @@ fn calls_are_what_their_server_says() {
         assert_same(port, &records, server.calls(port));
         // What came after nginx had said goodbye is what it did not look at.
         assert!(refused.is_empty() || port == NGINX, "port {port}");
+        // The client, which may have asked before it heard that, gives it up with the same reason.
         for record in &refused {
-            let said = (&record["outcome"], &record["reason"]);
-            assert_eq!(
-                said,
-                (&"no_response".into(), &"no_error".into()),
-                "{record:#}"
-            );
+            let ends = ["no_response", "client_abort"];
+            let ended = ends.iter().any(|end| record["outcome"] == *end);
+            assert!(ended && record["reason"] == "no_error", "{record:#}");
         }
         read += records.len() + refused.len();
     }
