@@ -12,7 +12,7 @@ pub use secret::{Secret, SecretKind, SecretName};
 
 /// Version of everything that stays pinned in the kernel over a restart: layouts, names and meanings. Another one's maps are
 /// never taken up.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Ring buffers that segments are spread over, by connection. Both directions of a connection use the same one, so that
 /// a request stands in it before its response.

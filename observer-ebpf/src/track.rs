@@ -11,6 +11,10 @@ use crate::wire::{TcpSegment, tcp};
 /// Where stream offsets begin. Bytes before it (a keep-alive probe's, retransmissions from before a late join) have an
 /// offset too.
 pub const ORIGIN: u64 = 1 << 32;
+const _: () = assert!(
+    ORIGIN as u32 == 0,
+    "a sequence number is a place's low half"
+);
 /// Bytes of one direction copied after a message start, or after the last hint, before copying falls back to
 /// [`GLIMPSE`]. A memory-fast link takes some milliseconds to use it up; userspace, woken every [`WAKE`] bytes, answers
 /// sooner.
@@ -40,8 +44,8 @@ pub struct Half {
     pub start: u64,
     /// Stream offset before which userspace needs nothing: everything there is in order, or in a known body.
     pub needless: u64,
-    /// Sequence number at `offset`.
-    pub next: u32,
+    /// Sequence number at [`ORIGIN`].
+    pub first: u32,
     /// Interface at which the highest byte was seen.
     pub interface: u32,
     /// Events lost since the last one delivered.
@@ -61,12 +65,23 @@ pub mod half {
 }
 
 impl Half {
+    /// The stream offset of a sequence number, given the offset after the highest byte seen.
+    ///
+    /// Sequence numbers go by the offset alone, which is read and written at once: segments of one direction pass two processors
+    /// at the same time where the process that sends them moves between those, and two numbers that belong together would be
+    /// torn.
+    #[inline(always)]
+    fn place(&self, highest: u64, sequence: u32) -> u64 {
+        let next = self.first.wrapping_add(highest as u32);
+        highest.wrapping_add_signed(i64::from(sequence.wrapping_sub(next) as i32))
+    }
+
     /// The next byte has this sequence number; nothing was seen before it.
     #[inline(always)]
     fn begin(&mut self, next: u32) {
         self.offset = ORIGIN;
         self.start = ORIGIN;
-        self.next = next;
+        self.first = next;
         self.state = half::KNOWN;
     }
 }
@@ -230,7 +245,7 @@ pub enum Relation {
 
 /// How far behind the highest byte a segment of a connection that is over may lie, in bytes: more than anybody has in
 /// flight. Further away, it is a new connection whose handshake was not seen.
-const STRAGGLING: i32 = 1 << 24;
+const STRAGGLING: i64 = 1 << 24;
 
 /// How a segment relates to the connection that is known by its name.
 #[inline(always)]
@@ -241,12 +256,9 @@ pub fn relation(known: &Flow, segment: &TcpSegment) -> Relation {
         &known.low
     };
     if is_accepting(segment) {
-        let begun = half
-            .next
-            .wrapping_sub(half.offset.wrapping_sub(ORIGIN) as u32);
         let first = segment.sequence.wrapping_add(1);
         let from_start = known.state & flow::FROM_START != 0;
-        if from_start && begun == first {
+        if from_start && half.first == first {
             return Relation::Stray;
         }
         // The end that connected accepts nothing while the connection lives: its peer drops this (RFC 9293 section
@@ -259,10 +271,8 @@ pub fn relation(known: &Flow, segment: &TcpSegment) -> Relation {
         return Relation::Successor;
     }
     if known.state & flow::OVER != 0 && segment.length > 0 && half.state & half::KNOWN != 0 {
-        let beyond = segment
-            .sequence
-            .wrapping_add(segment.length)
-            .wrapping_sub(half.next) as i32;
+        let end = segment.sequence.wrapping_add(segment.length);
+        let beyond = half.place(half.offset, end).wrapping_sub(half.offset) as i64;
         if !(-STRAGGLING..=0).contains(&beyond) {
             return Relation::Successor;
         }
@@ -299,13 +309,13 @@ pub fn observe(
     if half.state & half::KNOWN == 0 {
         half.begin(segment.sequence);
     }
-    let ahead = segment.sequence.wrapping_sub(half.next) as i32;
-    let offset = half.offset.wrapping_add_signed(i64::from(ahead));
+    let highest = half.offset;
+    let offset = half.place(highest, segment.sequence);
     let end = offset.wrapping_add(u64::from(segment.length));
     let finished = segment.flags & tcp::FIN != 0;
     let reset = segment.flags & tcp::RST != 0;
 
-    if end <= half.offset && half.interface != interface && half.interface != 0 && !reset {
+    if end <= highest && half.interface != interface && half.interface != 0 && !reset {
         let again = if finished {
             half.state & half::FINISHED != 0
         } else {
@@ -316,9 +326,8 @@ pub fn observe(
         }
     }
     // A segment without bytes may have any number (a reset, a probe): it moves nothing.
-    if end > half.offset && (segment.length > 0 || finished) {
+    if end > highest && (segment.length > 0 || finished) {
         half.offset = end;
-        half.next = segment.sequence.wrapping_add(segment.length);
         half.interface = interface;
     }
     if finished {
@@ -330,8 +339,7 @@ pub fn observe(
         half.state |= half::STARTED;
     }
     let acked = if segment.flags & tcp::ACK != 0 && other.state & half::KNOWN != 0 {
-        let ahead = segment.acknowledgement.wrapping_sub(other.next) as i32;
-        Some(other.offset.wrapping_add_signed(i64::from(ahead)))
+        Some(other.place(other.offset, segment.acknowledgement))
     } else {
         None
     };
