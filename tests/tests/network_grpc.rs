@@ -88,7 +88,12 @@ fn calls_are_what_their_server_says() {
         let behind = [NGINX, HAPROXY].map(|port| server.calls(port).len());
         let hops = metrics.sum("observer_http_hop_requests_total", &[]);
         let all_hops = hops == behind.iter().sum::<usize>() as f64;
-        (all_hops && seen == counted(&server)).then_some(())
+        let counted = counted(&server);
+        // Shown where it is waited in vain.
+        let differs = |(name, count): &(&_, &u64)| counted.get(*name) != Some(*count);
+        let differ: Vec<_> = seen.iter().filter(differs).collect();
+        println!("{hops} hops of {behind:?}, and not as the servers say: {differ:?}");
+        (all_hops && seen == counted).then_some(())
     });
     daemon.assert_complete();
     // What the server encrypts itself is known to be there, and no more is said.

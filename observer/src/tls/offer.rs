@@ -3,8 +3,6 @@
 //! Everything here was chosen by the client. A name is kept only where it is one (RFC 6066 section 3): anything else is as if it
 //! were not there.
 
-use std::fmt::Write;
-
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use tls_parser::parse_tls_handshake_client_hello;
@@ -179,13 +177,6 @@ fn ends(name: &[u8]) -> [u8; 2] {
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
         return [first, last];
     }
-    let digit = |half: u8| {
-        if half < 10 {
-            b'0' + half
-        } else {
-            b'a' + half - 10
-        }
-    };
     [digit(first >> 4), digit(last & 0xf)]
 }
 
@@ -196,10 +187,25 @@ fn list(numbers: &[u16]) -> String {
         if !text.is_empty() {
             text.push(',');
         }
-        // Writing to memory does not fail.
-        let _ = write!(text, "{number:04x}");
+        push_hex(&mut text, &number.to_be_bytes());
     }
     text
+}
+
+/// Adds bytes in hexadecimal. Digit by digit: formatting would take as long as the digests.
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        text.push(digit(byte >> 4).into());
+        text.push(digit(byte & 0xf).into());
+    }
+}
+
+fn digit(half: u8) -> u8 {
+    if half < 10 {
+        b'0' + half
+    } else {
+        b'a' + half - 10
+    }
 }
 
 /// The first characters of a text's SHA-256; zeros for none.
@@ -209,9 +215,8 @@ fn shortened(text: &str) -> String {
     }
     let digest = digest(&SHA256, text.as_bytes());
     let mut short = String::with_capacity(SHORTENED);
-    for byte in digest.as_ref().iter().take(SHORTENED / 2) {
-        let _ = write!(short, "{byte:02x}");
-    }
+    let shown = digest.as_ref().get(..SHORTENED / 2).unwrap_or_default();
+    push_hex(&mut short, shown);
     short
 }
 
