@@ -468,6 +468,12 @@ impl Kernel {
         &self.attached
     }
 
+    /// Interfaces that are to be observed by name, and are not there.
+    pub fn absent(&self) -> impl Iterator<Item = &str> {
+        let names = self.settings.interfaces.iter().map(String::as_str);
+        names.filter(|name| !self.interfaces.iter().any(|there| there.name == *name))
+    }
+
     /// Interfaces that refused the programs, with the reason.
     pub fn refused(&self) -> &BTreeMap<u32, String> {
         &self.refused

@@ -164,7 +164,7 @@ fn unpin_leaves_nothing() {
     assert_eq!(attached(), 1);
     assert!(unpin().status.success());
     assert_eq!(attached(), 0);
-    assert!(!setup.path("journal").exists());
+    assert!(!setup.path("observer.journal").exists());
     // As after a reboot: what passed meanwhile was not seen, and the answer says so.
     thread::sleep(Duration::from_secs(1));
     let _daemon = setup.start(&link.server);

@@ -97,6 +97,9 @@ impl Capture {
             let (hook, reason) = (attachment.choice.hook.name(), &attachment.choice.reason);
             tracing::info!("{}: ingress by {hook} ({reason})", attachment.name);
         }
+        for name in kernel.absent() {
+            tracing::warn!("{name}: there is no such interface; it is observed once there is");
+        }
         let now = counters::all(kernel.object())
             .map_err(|error| Failure::support("starting to observe", error))?;
         // What was lost while no daemon ran counts from now on.
@@ -349,6 +352,9 @@ impl Capture {
             .push(("ledger", "window_bound", books.parts().0.folded()));
         stats.dropped.extend(watch.dropped());
         state.set_readiness(match &ledger.trouble {
+            None if kernel.attached().is_empty() => {
+                Err("no interface is observed: none of those that are to be is there".to_owned())
+            }
             None => Ok(()),
             Some(trouble) => Err(format!(
                 "observing goes on, but the ledger cannot be written: {trouble}"

@@ -215,9 +215,9 @@ pub fn retention(config: &Config) -> Retention {
     }
 }
 
-/// The journal lies beside the control socket.
+/// The journal lies beside the control socket, and has its name: two daemons have two.
 pub fn journal_path(config: &Config) -> PathBuf {
-    config.control.socket.with_file_name("journal")
+    config.control.socket.with_extension("journal")
 }
 
 /// `observer unpin`: removes what is pinned for the ledger, and the journal. Returns the number of folders.
