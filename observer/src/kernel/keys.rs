@@ -223,7 +223,7 @@ impl Probes {
             function: site.function,
             path: mapping.path.clone(),
             name: name_of(mapping.process),
-            version: site.version,
+            version: symbol::version(&file, site.function),
             cheap: site.cheap,
             probe,
             link,
@@ -275,9 +275,12 @@ pub fn survey() -> Vec<Survey> {
     });
     let mut found = Vec::new();
     for (mapping, processes) in files.into_values() {
-        let sites = open(&mapping).and_then(|file| symbol::find(&file));
-        let sites = sites.unwrap_or_default().into_iter();
-        let mut kinds: Vec<_> = sites.map(|site| (site.version, Some(site.cheap))).collect();
+        let mut kinds = Vec::new();
+        if let Ok(file) = open(&mapping) {
+            let sites = symbol::find(&file).unwrap_or_default().into_iter();
+            let version = |site: Site| (symbol::version(&file, site.function), Some(site.cheap));
+            kinds.extend(sites.map(version));
+        }
         if kinds.is_empty() {
             kinds.extend(other(&mapping.path).map(|library| (library.to_owned(), None)));
         }

@@ -63,8 +63,6 @@ pub struct Site {
     pub offset: u64,
     /// Whether the kernel carries the instruction there out itself.
     pub cheap: bool,
-    /// `OpenSSL 3.0.17`, or what the file says.
-    pub version: String,
 }
 
 /// Looks for such functions in an ELF file.
@@ -110,11 +108,21 @@ fn site<'data>(object: &impl Object<'data>, function: Function) -> Option<Site> 
         function,
         offset: offset + cheap.unwrap_or(0),
         cheap: cheap.is_some(),
-        version: match function {
-            Function::Openssl => version(object),
-            Function::Go => "Go".to_owned(),
-        },
     })
+}
+
+/// What a file with such a function says of itself: `OpenSSL 3.0.17`, `Go`.
+///
+/// Not looked for before a probe stands: for that, tens of megabytes are read, and the first handshake does not wait.
+pub fn version(file: &File, function: Function) -> String {
+    let cache = ReadCache::new(file);
+    let found = match function {
+        Function::Go => return "Go".to_owned(),
+        Function::Openssl => object::File::parse(&cache)
+            .ok()
+            .and_then(|object| text(&object)),
+    };
+    found.unwrap_or_else(|| "OpenSSL".to_owned())
 }
 
 /// Offset of the first instruction that the kernel carries out itself, where it is always reached and the arguments are still in
@@ -174,7 +182,7 @@ fn is_carried_out(instruction: &Instruction) -> bool {
 }
 
 /// What the file says that it is.
-fn version<'data>(object: &impl Object<'data>) -> String {
+fn text<'data>(object: &impl Object<'data>) -> Option<String> {
     let sections = object.sections().filter(|section| {
         section.name().is_ok_and(|name| name.starts_with(".rodata")) && section.size() <= SEARCHED
     });
@@ -188,10 +196,10 @@ fn version<'data>(object: &impl Object<'data>) -> String {
             let text = String::from_utf8_lossy(text.unwrap_or_default());
             // `OpenSSL 3.0.17 1 Jul 2025`
             let words: Vec<&str> = text.split(' ').take(2).collect();
-            return words.join(" ").chars().take(VERSION_LENGTH).collect();
+            return Some(words.join(" ").chars().take(VERSION_LENGTH).collect());
         }
     }
-    "OpenSSL".to_owned()
+    None
 }
 
 #[cfg(test)]
