@@ -3,6 +3,7 @@
 mod counters;
 mod event;
 mod flow;
+pub mod guard;
 mod secret;
 
 pub use counters::{COUNTERS, Counter, LinkTotals};
@@ -12,7 +13,7 @@ pub use secret::{Secret, SecretKind, SecretName};
 
 /// Version of everything that stays pinned in the kernel over a restart: layouts, names and meanings. Another one's maps are
 /// never taken up.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Ring buffers that segments are spread over, by connection. Both directions of a connection use the same one, so that
 /// a request stands in it before its response.
@@ -52,10 +53,29 @@ pub mod map {
     pub const SECRETS_MISSED: &str = "SECRETS_MISSED";
     /// One `u64` a probe and processor: how often it ran.
     pub const PROBES: &str = "PROBES";
+    /// Hashes of spellings of credentials to [`super::guard::Holder`].
+    pub const HOLDERS: &str = "HOLDERS";
+    /// One [`crate::spelling::Places`]: the fields that credentials were seen in.
+    pub const PLACES: &str = "PLACES";
+    /// What is done, by place: [`super::guard::Action`].
+    pub const ACTIONS: &str = "ACTIONS";
+    /// One `u64` an action: its limit's bucket.
+    pub const BUCKETS: &str = "BUCKETS";
+    /// What each action hit: see [`super::guard::hit`].
+    pub const HITS: &str = "HITS";
+    /// What clients are told: [`super::guard::Answer`].
+    pub const ANSWERS: &str = "ANSWERS";
+    /// Connections of which a request was looked at: [`super::FlowKey`] to [`super::guard::Guarded`].
+    pub const GUARDED: &str = "GUARDED";
+    /// Prefixes of addresses to places of actions, or to what [`super::guard::network`] says.
+    pub const NETWORKS: &str = "NETWORKS";
+    /// One `u64` a place of [`super::guard::guard`].
+    pub const GUARD: &str = "GUARD";
     /// Those that stay pinned over a restart.
-    pub const PINNED: [&str; 14] = [
+    pub const PINNED: [&str; 23] = [
         RINGS[0], RINGS[1], RINGS[2], RINGS[3], FLOWS, HINTS, COUNTERS, LINKS, PORTS, CONNECTING,
-        CLIENTS, SECRETS, LEASE, SHED,
+        CLIENTS, SECRETS, LEASE, SHED, HOLDERS, PLACES, ACTIONS, BUCKETS, HITS, ANSWERS, GUARDED,
+        NETWORKS, GUARD,
     ];
 }
 
@@ -88,6 +108,8 @@ pub mod setting {
     pub const SHARD_MASK: &str = "SHARD_MASK";
     /// `u64`, a power of two: bytes of events after which the reader of a ring is woken up.
     pub const WAKE_AT: &str = "WAKE_AT";
+    /// `u64`: the two halves of the key that spellings are hashed with.
+    pub const SPELLING: [&str; 2] = ["SPELLING_0", "SPELLING_1"];
     /// `u8`: 1 when TLS connections are delivered whole, 2 when those of the ports in the bitmap are.
     pub const TLS: &str = "TLS";
 }
@@ -104,6 +126,12 @@ pub mod program {
     pub const INGRESS_IP: &str = "observer_in_ip";
     /// TC on egress of a link whose packets begin with the IP header.
     pub const EGRESS_IP: &str = "observer_out_ip";
+    /// TC on ingress of a link with Ethernet headers: refuses requests.
+    pub const GUARD: &str = "observer_guard";
+    /// TC on ingress of a link whose packets begin with the IP header: refuses requests.
+    pub const GUARD_IP: &str = "observer_guard_ip";
+    /// XDP: drops what comes from networks that are shut off.
+    pub const SHIELD: &str = "observer_shield";
     /// Tracepoint `sock:inet_sock_set_state`: which process opened a connection.
     pub const SOCKETS: &str = "observer_sockets";
     /// Probe in OpenSSL's `EVP_KDF_derive`: what connections derive their keys from.

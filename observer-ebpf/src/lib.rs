@@ -10,5 +10,6 @@ extern crate std;
 
 pub mod abi;
 pub mod sign;
+pub mod spelling;
 pub mod track;
 pub mod wire;

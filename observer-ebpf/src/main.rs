@@ -1,6 +1,9 @@
-//! The kernel programs: they see, count and deliver; they change nothing and let every packet go on.
+//! The kernel programs. Those that see count and deliver; they change nothing and let every packet go on. Those that stop are
+//! attached only while there is something to stop.
 #![no_std]
 #![no_main]
+// Atomic instructions of BPF that the core library does not offer on this target.
+#![feature(asm_experimental_arch)]
 
 mod emit;
 mod maps;
@@ -59,6 +62,24 @@ fn observer_out_ip(ctx: TcContext) -> i32 {
     let skb = Skb::new(&ctx);
     programs::see::segment(&skb, Link::Ip, skb.interface(), true);
     NEXT
+}
+
+/// TC, ingress, Ethernet.
+#[classifier]
+fn observer_guard(ctx: TcContext) -> i32 {
+    programs::guard::packet(&Skb::new(&ctx), Link::Ethernet)
+}
+
+/// TC, ingress, packets that begin with the IP header.
+#[classifier]
+fn observer_guard_ip(ctx: TcContext) -> i32 {
+    programs::guard::packet(&Skb::new(&ctx), Link::Ip)
+}
+
+/// XDP, ingress, Ethernet.
+#[xdp(frags)]
+fn observer_shield(ctx: XdpContext) -> u32 {
+    programs::guard::shield(&Frame::new(&ctx))
 }
 
 /// Tracepoint `sock:inet_sock_set_state`.

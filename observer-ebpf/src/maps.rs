@@ -1,14 +1,20 @@
 //! Every map, and the settings that are fixed at load.
 
 use aya_ebpf::Global;
+use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
+use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use observer_ebpf::abi::guard::{self, ANSWER, Action, Answer, Guarded, Holder, hit};
 use observer_ebpf::abi::{
     COMM, COUNTERS as COUNTER_COUNT, Counter, EventHeader, FlowKey, Hint, LinkTotals, Secret,
     SecretName, probe, shed,
 };
+use observer_ebpf::spelling::{Field, HEAD, Hash, Places, Scan};
 use observer_ebpf::track::Flow;
 use observer_ebpf::wire::TcpSegment;
+
+use crate::programs::guard::refuse::Plan;
 
 /// What would not fit on a program's stack of 512 bytes. One a processor: TC and XDP programs run in, or with, softirqs
 /// off, and do not nest.
@@ -33,6 +39,79 @@ pub fn scratch() -> Option<&'static mut Scratch> {
         .get_ptr_mut(0)
         .map(|scratch| unsafe { &mut *scratch })
 }
+
+/// Bytes for a head: with any of its places, the seven behind it are read.
+pub const ROOM: usize = HEAD + 8;
+
+/// What the programs that stop traffic have beside their stack. One a processor, as [`Scratch`].
+#[repr(C)]
+pub struct GuardScratch {
+    /// The segment being looked at.
+    pub segment: TcpSegment,
+    /// Its first bytes.
+    pub head: [u8; ROOM],
+    /// The look for lines with credentials.
+    pub scan: Scan,
+    /// The one being hashed.
+    pub field: Field,
+    /// Its hash so far.
+    pub hash: Hash,
+    /// Who the credentials found so far belong to.
+    pub found: Holder,
+    /// They belong to several.
+    pub mixed: bool,
+    /// There is one, known or not.
+    pub any: bool,
+    /// What a client is told.
+    pub text: [u8; ANSWER],
+    /// What is made of a packet.
+    pub plan: Plan,
+    /// Nanoseconds of the monotonic clock.
+    pub now: u64,
+}
+
+#[map]
+static GUARD_SCRATCH: PerCpuArray<GuardScratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// This processor's scratch space for stopping traffic.
+#[inline(always)]
+pub fn guard_scratch() -> Option<&'static mut GuardScratch> {
+    // SAFETY: a per-CPU slot that only the running program uses, see `Scratch`; called once a program.
+    GUARD_SCRATCH
+        .get_ptr_mut(0)
+        .map(|scratch| unsafe { &mut *scratch })
+}
+
+/// Hashes of spellings of credentials, written by userspace.
+#[map]
+static HOLDERS: HashMap<u64, u64> = HashMap::with_max_entries(1 << 17, BPF_F_NO_PREALLOC);
+
+#[map]
+static PLACES: Array<Places> = Array::with_max_entries(1, 0);
+
+#[map]
+static ACTIONS: Array<Action> = Array::with_max_entries(guard::ACTIONS, 0);
+
+#[map]
+static BUCKETS: Array<u64> = Array::with_max_entries(guard::ACTIONS, 0);
+
+/// Only what was hit takes room.
+#[map]
+static HITS: PerCpuHashMap<u32, [u64; hit::PLACES]> =
+    PerCpuHashMap::with_max_entries(guard::ACTIONS, BPF_F_NO_PREALLOC);
+
+#[map]
+pub static ANSWERS: Array<Answer> = Array::with_max_entries(Answer::PLACES, 0);
+
+/// Connections of which a request was looked at.
+#[map]
+pub static GUARDED: LruHashMap<FlowKey, Guarded> = LruHashMap::with_max_entries(1 << 16, 0);
+
+#[map]
+static NETWORKS: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(1 << 15, 0);
+
+#[map]
+static GUARD: Array<u64> = Array::with_max_entries(guard::guard::PLACES, 0);
 
 /// Ring sizes are set at load; this is the least that the kernel takes.
 const PAGE: u32 = 4096;
@@ -113,6 +192,10 @@ static SHARD_MASK: Global<u32> = Global::new(0);
 static WAKE_AT: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 static TLS: Global<u8> = Global::new(0);
+#[unsafe(no_mangle)]
+static SPELLING_0: Global<u64> = Global::new(0);
+#[unsafe(no_mangle)]
+static SPELLING_1: Global<u64> = Global::new(0);
 
 /// The ring of a connection.
 #[inline(always)]
@@ -216,6 +299,73 @@ pub fn count_packet(interface: u32, egress: bool, bytes: u32) {
         },
         0,
     );
+}
+
+/// The key that spellings are hashed with.
+#[inline(always)]
+pub fn spelling_key() -> [u64; 2] {
+    [SPELLING_0.load(), SPELLING_1.load()]
+}
+
+/// Who the credential of this hash belongs to; zeros: nobody that is known.
+#[inline(always)]
+pub fn holder(hash: u64) -> Holder {
+    // SAFETY: one aligned word, replaced as a whole.
+    let word = unsafe { HOLDERS.get(&hash) }.copied().unwrap_or(0);
+    Holder::of_word(word)
+}
+
+/// The fields that credentials were seen in.
+#[inline(always)]
+pub fn places() -> Option<&'static Places> {
+    PLACES.get(0)
+}
+
+/// The action at a place.
+#[inline(always)]
+pub fn action(place: u32) -> Option<&'static Action> {
+    ACTIONS.get(place)
+}
+
+/// The bucket of the action at a place.
+#[inline(always)]
+pub fn bucket(place: u32) -> Option<*mut u64> {
+    BUCKETS.get_ptr_mut(place)
+}
+
+/// What a network's entry says; the longest prefix decides.
+#[inline(always)]
+pub fn network(address: [u8; 16]) -> Option<u32> {
+    NETWORKS.get(Key::new(128, address)).copied()
+}
+
+/// A word of what holds for all that is stopped, see [`guard::guard`].
+#[inline(always)]
+pub fn guarding(place: u32) -> u64 {
+    GUARD.get(place).copied().unwrap_or(0)
+}
+
+/// Takes note of when something was refused last.
+#[inline(always)]
+pub fn note_refusal(now: u64) {
+    if let Some(at) = GUARD.get_ptr_mut(guard::guard::REFUSED) {
+        // SAFETY: one aligned word, written as a whole.
+        unsafe { *at = now };
+    }
+}
+
+/// Adds to what an action hit.
+#[inline(always)]
+pub fn note_hit(place: u32, which: usize) {
+    if let Some(hits) = HITS.get_ptr_mut(&place) {
+        // SAFETY: as in `count`; `which` is a constant below the length.
+        unsafe { (&mut *hits)[which] += 1 };
+        return;
+    }
+    let mut hits = [0; hit::PLACES];
+    hits[which] = 1;
+    // Room for every action there can be.
+    let _ = HITS.insert(&place, &hits, 0);
 }
 
 /// Whether payload that begins no message is left out.

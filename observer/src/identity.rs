@@ -11,6 +11,7 @@ pub mod fingerprint;
 pub mod foreign;
 pub mod registry;
 pub mod shown;
+pub mod spelling;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -104,6 +105,8 @@ pub struct Credential {
     pub fingerprint: Fingerprint,
     /// When a token says it expires, seconds since 1970.
     pub expires: Option<i64>,
+    /// What the kernel side finds it by, where it can.
+    pub spelling: Option<u64>,
 }
 
 /// Whose a request is, as far as its head tells. The application has not had its say yet.
@@ -213,6 +216,9 @@ impl Attributor {
                     location: Arc::clone(candidate.location),
                     fingerprint,
                     expires,
+                    spelling: candidate
+                        .spelled
+                        .and_then(|spelled| self.fingerprinter.spelling().hash(spelled)),
                 };
                 chosen = Some((credential, entry));
             }

@@ -7,6 +7,7 @@
 pub mod attach;
 pub mod counters;
 mod driver;
+pub mod guard;
 pub mod keys;
 pub mod links;
 pub mod object;
@@ -15,6 +16,7 @@ pub mod pins;
 pub mod processes;
 pub mod ring;
 mod secrets;
+pub mod sockets;
 mod tables;
 pub mod tracepoint;
 
@@ -32,7 +34,8 @@ use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 
-use attach::{Attachment, Mode};
+use attach::{Attachment, Guarding, Mode};
+use guard::Stops;
 use keys::{Probes, Target};
 use links::{Changes, Interface};
 use pins::Pins;
@@ -167,6 +170,9 @@ pub struct Kernel {
     probe_counts: BTreeMap<u32, u64>,
     probe_runs: BTreeMap<String, u64>,
     rested: bool,
+    /// Programs that stop traffic, by interface index, and whether they are to drop packets.
+    guarding: BTreeMap<u32, Guarding>,
+    guards: Option<bool>,
     settings: Settings,
 }
 
@@ -201,6 +207,8 @@ impl Kernel {
             probe_counts: BTreeMap::new(),
             probe_runs: BTreeMap::new(),
             rested: false,
+            guarding: BTreeMap::new(),
+            guards: None,
             settings,
         };
         kernel.rested = kernel.lease()? < monotonic_now();
@@ -210,7 +218,9 @@ impl Kernel {
         if let Some(pins) = &kernel.settings.pins {
             pins.unlink(|interface, hook| {
                 let attached = kernel.attached.get(&interface);
-                attached.is_some_and(|attachment| attachment.hooks().any(|own| own == hook))
+                attached.is_some_and(|attachment| {
+                    attachment.hooks().any(|own| own == hook) || attach::stops(hook)
+                })
             });
         }
         for name in &kernel.settings.interfaces {
@@ -410,6 +420,65 @@ impl Kernel {
         Ok(Flows(map.try_into()?))
     }
 
+    /// Takes out the tables of what is stopped.
+    ///
+    /// # Errors
+    /// When they were taken before.
+    pub fn take_stops(&mut self) -> Result<Stops, KernelError> {
+        Stops::take(self)
+    }
+
+    /// Loads what refuses requests, so that it is at hand.
+    ///
+    /// # Errors
+    /// When the kernel refuses it: `bpf_loop` came with Linux 5.17.
+    pub fn load_guard(&mut self) -> Result<(), KernelError> {
+        attach::load_guard(&mut self.object)
+    }
+
+    /// Attaches the programs that stop traffic wherever traffic is seen; with `shield`, those that drop packets too.
+    ///
+    /// # Errors
+    /// When the kernel refuses; what was attached stays.
+    pub fn guard(&mut self, shield: bool) -> Result<(), KernelError> {
+        if self.guards != Some(shield) {
+            self.unguard();
+            self.guards = Some(shield);
+        }
+        for (index, seeing) in &self.attached {
+            let mut interfaces = self.interfaces.iter();
+            let Some(interface) = interfaces.find(|interface| interface.index == *index) else {
+                continue;
+            };
+            if self.guarding.contains_key(index) {
+                continue;
+            }
+            let driver = driver_of(interface);
+            let (driver, pins) = (driver.as_deref(), self.settings.pins.as_ref());
+            let guarding =
+                attach::attach_guard(&mut self.object, interface, seeing, driver, shield, pins)?;
+            self.guarding.insert(*index, guarding);
+        }
+        Ok(())
+    }
+
+    /// Takes the programs that stop traffic off, those that a process before left included.
+    pub fn unguard(&mut self) {
+        self.guards = None;
+        let pins = self.settings.pins.as_ref();
+        for (index, guarding) in std::mem::take(&mut self.guarding) {
+            attach::detach_guard(&mut self.object, guarding, index, pins);
+        }
+        if let Some(pins) = pins {
+            pins.unlink(|_, hook| !attach::stops(hook));
+        }
+    }
+
+    /// Whether programs that stop traffic are attached.
+    pub fn is_guarding(&self) -> bool {
+        self.guards.is_some()
+    }
+
     /// Tells the kernel side what it need not deliver.
     ///
     /// # Errors
@@ -515,6 +584,9 @@ impl Kernel {
             .copied()
             .collect();
         for index in gone {
+            if let Some(guarding) = self.guarding.remove(&index) {
+                attach::detach_guard(&mut self.object, guarding, index, None);
+            }
             if let Some(attachment) = self.attached.remove(&index) {
                 attach::detach(&mut self.object, attachment);
             }
@@ -562,6 +634,9 @@ impl Kernel {
                 }
             }
         }
+        if let Some(shield) = self.guards {
+            self.guard(shield)?;
+        }
         Ok(new)
     }
 }
@@ -576,6 +651,10 @@ pub fn monotonic_now() -> u64 {
 
 impl Drop for Kernel {
     fn drop(&mut self) {
+        // Pinned, they hold until their deadlines.
+        for (index, guarding) in std::mem::take(&mut self.guarding) {
+            attach::detach_guard(&mut self.object, guarding, index, None);
+        }
         for (_, attachment) in std::mem::take(&mut self.attached) {
             attach::detach(&mut self.object, attachment);
         }

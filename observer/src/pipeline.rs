@@ -2,6 +2,7 @@
 //!
 //! Invariant: one set of bounds for everything that is kept; whatever a bound refuses is counted by stage and reason.
 
+mod carried;
 mod checkpoint;
 mod connection;
 mod edges;
@@ -27,6 +28,7 @@ use crate::segment::{self, Segment};
 use crate::tls::secrets::{self, Material, Secrets};
 use crate::tls::{self, Handshake, Outcome};
 use crate::usage::{Agreements, Call, Messages};
+pub use carried::{Carried, Holder};
 pub use checkpoint::FlowState;
 pub use connection::Connection;
 use connection::{Reading, Speaks};

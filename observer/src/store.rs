@@ -16,8 +16,8 @@ mod tests;
 
 pub use journal::{Journal, Mark, Position};
 pub use read::{
-    Coverage, Gap, Period, UsageRow, baselines, coverage, incidents, losses, routes, standing,
-    usage,
+    Coverage, Gap, Period, UsageRow, action_events, actions, baselines, coverage, incidents,
+    losses, routes, spellings, standing, usage,
 };
 pub use schema::{Retention, id, open, open_to_read, set_aside};
 pub use writer::{Status, Writer};

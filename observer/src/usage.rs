@@ -414,6 +414,11 @@ impl Call {
             .or_else(|| (!self.is_certain()).then(|| self.outcome.as_str()))
     }
 
+    /// Whether the application did what was asked for: only then is the credential more than a claim.
+    pub fn has_succeeded(&self) -> bool {
+        self.uncertain.is_none() && matches!(self.outcome, Outcome::Ok | Outcome::Redirect)
+    }
+
     /// End of the exchange. Nanoseconds since 1970 in UTC.
     pub fn end(&self) -> u64 {
         self.begin.saturating_add(self.duration)

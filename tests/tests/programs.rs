@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use aya::maps::{Array, HashMap as BpfHashMap};
 use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions, Xdp};
 use observer::capture_file::{Captured, Tracking};
+use observer::identity::spelling::SpellingKey;
 use observer::kernel::counters;
 use observer::kernel::object::{self, Settings};
 use observer::kernel::ring::Ring;
@@ -57,6 +58,7 @@ impl Both {
             ports: ports.to_vec(),
             tls,
             tls_ports: Vec::new(),
+            spelling: SpellingKey::default(),
             log: false,
         };
         let (mut object, rings) = object::load(&settings, None).expect("loading the object");

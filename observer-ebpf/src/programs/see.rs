@@ -186,7 +186,7 @@ struct Lead([u8; LEAD]);
 
 /// What the segment's first bytes start.
 #[inline(always)]
-fn lead<P: Source>(packet: &P, segment: &TcpSegment) -> Option<Sign> {
+pub fn lead<P: Source>(packet: &P, segment: &TcpSegment) -> Option<Sign> {
     if segment.length == 0 {
         return None;
     }

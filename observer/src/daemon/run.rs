@@ -30,6 +30,7 @@ use super::failure::Failure;
 use super::{cli, doctor, rules, statistics};
 use crate::export::{State, metrics};
 use crate::identity::Discovery;
+use crate::identity::spelling::SpellingKey;
 use crate::kernel::attach::Mode;
 use crate::kernel::pins::Pins;
 use crate::kernel::{self, Kernel};
@@ -104,10 +105,16 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
     let records = opened
         .records(&config, arguments.records.as_deref())
         .map_err(|error| Failure::input("records", error))?;
-    let settings = kernel_settings(&config, arguments.kernel_log, opened.pins.take());
+    let fingerprinter = rules::fingerprinter(&config)?;
+    let settings = kernel_settings(
+        &config,
+        arguments.kernel_log,
+        opened.pins.take(),
+        fingerprinter.spelling(),
+    );
     let mut kernel = Kernel::start(settings).map_err(no_kernel)?;
     let own = kernel.own_addresses();
-    let mut pipeline = rules::pipeline(&config, rules::fingerprinter(&config)?, own.clone(), true)?;
+    let mut pipeline = rules::pipeline(&config, fingerprinter, own.clone(), true)?;
     let status = opened.writer.watch();
     let watch = opened.watch(&rules::targets(&config)?, pipeline.registry());
     let books = opened.books(&mut kernel, &mut pipeline);
@@ -183,7 +190,12 @@ fn overrule(config: &mut Config, arguments: &cli::Run) {
     }
 }
 
-fn kernel_settings(config: &Config, log: bool, pins: Option<Pins>) -> kernel::Settings {
+fn kernel_settings(
+    config: &Config,
+    log: bool,
+    pins: Option<Pins>,
+    spelling: SpellingKey,
+) -> kernel::Settings {
     kernel::Settings {
         keys_except: config.tls.except.clone(),
         pins,
@@ -194,6 +206,7 @@ fn kernel_settings(config: &Config, log: bool, pins: Option<Pins>) -> kernel::Se
             tls_ports: config.tls.ports.clone(),
             ring_bytes: config.capture.ring_bytes.0,
             ports: config.capture.ports.clone(),
+            spelling,
             log,
         },
     }

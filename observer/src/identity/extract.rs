@@ -27,6 +27,7 @@ pub(super) use text::{Target, decoded, pairs};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+use super::spelling::Spelled;
 use crate::http::RequestHead;
 use authorization::AuthorizationRule;
 use places::PROTOCOL_MARKS;
@@ -156,6 +157,11 @@ impl Extractor {
             if value.is_empty() {
                 continue;
             }
+            let whole = matches!(role, FieldRole::Key(_) | FieldRole::Authorization);
+            found.field = whole.then_some(Spelled {
+                name: field.name,
+                value,
+            });
             match role {
                 FieldRole::Key(source) => found.token(
                     source,
@@ -199,6 +205,7 @@ impl Extractor {
                 FieldRole::Gateway(_) | FieldRole::Anonymous => found.claimed = true,
             }
         }
+        found.field = None;
         match key_id {
             Some((source, id)) if signed => found.identity(source, Scheme::Hmac, id),
             Some((source, key)) => {

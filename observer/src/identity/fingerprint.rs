@@ -15,6 +15,7 @@ use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::extract::Scheme;
+use super::spelling::SpellingKey;
 
 /// Bytes of a pepper.
 pub const PEPPER_BYTES: usize = 32;
@@ -26,6 +27,8 @@ const DIGEST_BYTES: usize = 10;
 const DIGEST_CHARS: usize = 16;
 /// Separates the fingerprints of keys from any other use of the pepper.
 const KEY_LABEL: &[u8] = b"observer/fp/v1\0";
+/// The key of hashes that stand for spellings.
+const SPELLING_LABEL: &[u8] = b"observer/spelling/v1\0";
 /// Clear identities have a domain of their own, so that a key whose value is somebody's user name is not that user.
 const IDENTITY_LABEL: &[u8] = b"observer/id/v1\0";
 
@@ -110,6 +113,7 @@ impl FromStr for Fingerprint {
 pub struct Fingerprinter {
     key: Hmac<Sha256>,
     identity: Hmac<Sha256>,
+    spelling: SpellingKey,
 }
 
 impl Fingerprinter {
@@ -125,10 +129,21 @@ impl Fingerprinter {
             state.update(label);
             state
         };
+        let spelling = keyed(SPELLING_LABEL).finalize().into_bytes();
+        let mut halves = [0; 2];
+        for (half, part) in halves.iter_mut().zip(spelling.as_chunks().0) {
+            *half = u64::from_le_bytes(*part);
+        }
         Self {
             key: keyed(KEY_LABEL),
             identity: keyed(IDENTITY_LABEL),
+            spelling: SpellingKey(halves),
         }
+    }
+
+    /// What spellings of credentials are hashed with.
+    pub fn spelling(&self) -> SpellingKey {
+        self.spelling
     }
 
     /// The fingerprint of a key, token or other secret value.

@@ -75,6 +75,13 @@ pub struct Attachment {
 /// Names of hooks in pins.
 const INGRESS: &str = "ingress";
 const EGRESS: &str = "egress";
+const GUARD: &str = "guard";
+const SHIELD: &str = "shield";
+
+/// Whether a pinned link is that of a program that stops traffic.
+pub fn stops(hook: &str) -> bool {
+    [GUARD, SHIELD].contains(&hook)
+}
 
 impl Attachment {
     /// The hooks that programs are attached to, as they are called in pins.
@@ -226,7 +233,7 @@ pub fn attach(
 pub fn detach(object: &mut Ebpf, attachment: Attachment) {
     match attachment.ingress {
         Ingress::Xdp(link) => {
-            if let Ok(program) = xdp(object) {
+            if let Ok(program) = xdp(object, program::XDP) {
                 let _ = program.detach(link);
             }
         }
@@ -237,10 +244,104 @@ pub fn detach(object: &mut Ebpf, attachment: Attachment) {
     }
 }
 
+/// Programs that stop traffic, attached to an interface.
+#[derive(Debug)]
+pub struct Guarding {
+    guard: (&'static str, SchedClassifierLinkId),
+    shield: Option<XdpLinkId>,
+}
+
+/// Loads the programs that refuse requests.
+///
+/// # Errors
+/// When the kernel refuses one.
+pub fn load_guard(object: &mut Ebpf) -> Result<(), KernelError> {
+    for name in [program::GUARD, program::GUARD_IP] {
+        let program = classifier(object, name)?;
+        if program.fd().is_err() {
+            program.load()?;
+        }
+    }
+    Ok(())
+}
+
+/// Attaches what refuses requests behind what sees them; with `shield`, what drops packets before there is an skb, where the
+/// interface has no program of XDP: elsewhere, and on lo, the former does both.
+///
+/// # Errors
+/// When the kernel refuses; nothing stays attached then.
+pub fn attach_guard(
+    object: &mut Ebpf,
+    interface: &Interface,
+    seeing: &Attachment,
+    driver: Option<&str>,
+    shield: bool,
+    pins: Option<&Pins>,
+) -> Result<Guarding, KernelError> {
+    let name = match interface.layer {
+        Layer::Ip => program::GUARD_IP,
+        _ => program::GUARD,
+    };
+    let order = match seeing.ingress {
+        Ingress::Tc(seeing, _) => LinkOrder::after_program(classifier(object, seeing)?)?,
+        Ingress::Xdp(_) => LinkOrder::first(),
+    };
+    let place = Place {
+        hook: GUARD,
+        at: TcAttachType::Ingress,
+        order,
+        // After those that see: without links, whose priority is smaller goes first.
+        priority: u16::MAX,
+    };
+    let link = attach_classifier(object, name, interface, place, pins)?;
+    let mut guarding = Guarding {
+        guard: (name, link),
+        shield: None,
+    };
+    let free = interface.layer == Layer::Ethernet && matches!(seeing.ingress, Ingress::Tc(..));
+    if shield && free {
+        let native = driver.is_some_and(|driver| XDP_DRIVERS.contains(&driver));
+        let mode = if native {
+            XdpMode::Driver
+        } else {
+            XdpMode::Skb
+        };
+        let pin = pins.map(|pins| pins.link(interface.index, SHIELD));
+        // Whose program stands there stays; packets of networks are then dropped a little later.
+        guarding.shield =
+            attach_to_xdp(object, program::SHIELD, interface, mode, pin.as_deref()).ok();
+    }
+    Ok(guarding)
+}
+
+/// Takes the programs that stop traffic off an interface.
+pub fn detach_guard(object: &mut Ebpf, guarding: Guarding, index: u32, pins: Option<&Pins>) {
+    let (name, link) = guarding.guard;
+    detach_tc(object, name, link);
+    if let Some(link) = guarding.shield
+        && let Ok(program) = xdp(object, program::SHIELD)
+    {
+        let _ = program.detach(link);
+    }
+    if let Some(pins) = pins {
+        pins.unlink(|interface, hook| interface != index || !stops(hook));
+    }
+}
+
 fn detach_tc(object: &mut Ebpf, name: &'static str, link: SchedClassifierLinkId) {
     if let Ok(program) = classifier(object, name) {
         let _ = program.detach(link);
     }
+}
+
+/// Where a classifier goes.
+struct Place {
+    /// The hook's name in pins.
+    hook: &'static str,
+    at: TcAttachType,
+    /// Among those of the hook; and where there are no links, its priority, zero for one of the kernel's choice.
+    order: LinkOrder,
+    priority: u16,
 }
 
 fn attach_tc(
@@ -248,6 +349,28 @@ fn attach_tc(
     name: &'static str,
     interface: &Interface,
     at: TcAttachType,
+    pins: Option<&Pins>,
+) -> Result<SchedClassifierLinkId, KernelError> {
+    let hook = if matches!(at, TcAttachType::Egress) {
+        EGRESS
+    } else {
+        INGRESS
+    };
+    // First in line: a program that redirects or drops must not hide traffic from us.
+    let place = Place {
+        hook,
+        at,
+        order: LinkOrder::first(),
+        priority: 0,
+    };
+    attach_classifier(object, name, interface, place, pins)
+}
+
+fn attach_classifier(
+    object: &mut Ebpf,
+    name: &'static str,
+    interface: &Interface,
+    place: Place,
     pins: Option<&Pins>,
 ) -> Result<SchedClassifierLinkId, KernelError> {
     let failed = |error: &dyn std::error::Error| KernelError::attach(&interface.name, error);
@@ -261,17 +384,15 @@ fn attach_tc(
             Ok(()) | Err(TcError::AlreadyAttached) => {}
             Err(error) => return Err(failed(&error)),
         }
-        let options = TcAttachOptions::Netlink(NlOptions::default());
+        let options = TcAttachOptions::Netlink(NlOptions {
+            priority: place.priority,
+            ..NlOptions::default()
+        });
         return program
-            .attach_with_options(&interface.name, at, options)
+            .attach_with_options(&interface.name, place.at, options)
             .map_err(|error| failed(&error));
     }
-    let hook = if matches!(at, TcAttachType::Egress) {
-        EGRESS
-    } else {
-        INGRESS
-    };
-    let pin = pins.map(|pins| pins.link(interface.index, hook));
+    let pin = pins.map(|pins| pins.link(interface.index, place.hook));
     // What is attached already gets this program in place of its own, with no packet in between.
     if let Some(link) = pin.as_deref().and_then(pinned)
         && let Ok(link) = link.try_into()
@@ -279,10 +400,9 @@ fn attach_tc(
     {
         return Ok(id);
     }
-    // First in line: a program that redirects or drops must not hide traffic from us.
-    let options = TcAttachOptions::TcxOrder(LinkOrder::first());
+    let options = TcAttachOptions::TcxOrder(place.order);
     let id = program
-        .attach_with_options(&interface.name, at, options)
+        .attach_with_options(&interface.name, place.at, options)
         .map_err(|error| failed(&error))?;
     let Some(pin) = pin else { return Ok(id) };
     let link = FdLink::try_from(program.take_link(id)?).map_err(|error| failed(&error))?;
@@ -298,19 +418,29 @@ fn attach_xdp(
     hook: Hook,
     pins: Option<&Pins>,
 ) -> Result<XdpLinkId, KernelError> {
-    let failed = |error: &dyn std::error::Error| KernelError::attach(&interface.name, error);
     let mode = if hook == Hook::NativeXdp {
         XdpMode::Driver
     } else {
         XdpMode::Skb
     };
-    let program = xdp(object)?;
+    // Native and generic XDP are not changed into each other in place.
+    let pin = pins.map(|pins| pins.link(interface.index, hook.name()));
+    attach_to_xdp(object, program::XDP, interface, mode, pin.as_deref())
+}
+
+fn attach_to_xdp(
+    object: &mut Ebpf,
+    name: &'static str,
+    interface: &Interface,
+    mode: XdpMode,
+    pin: Option<&Path>,
+) -> Result<XdpLinkId, KernelError> {
+    let failed = |error: &dyn std::error::Error| KernelError::attach(&interface.name, error);
+    let program = xdp(object, name)?;
     if program.fd().is_err() {
         program.load()?;
     }
-    // Native and generic XDP are not changed into each other in place.
-    let pin = pins.map(|pins| pins.link(interface.index, hook.name()));
-    if let Some(link) = pin.as_deref().and_then(pinned)
+    if let Some(link) = pin.and_then(pinned)
         && let Ok(link) = link.try_into()
         && let Ok(id) = program.attach_to_link(link)
     {
@@ -322,7 +452,7 @@ fn attach_xdp(
     // aya falls back to netlink without a word; such an attachment would outlive a killed daemon.
     let mut link = FdLink::try_from(program.take_link(id)?).map_err(|error| failed(&error))?;
     if let Some(pin) = pin {
-        link = keep(link, &pin, interface)?;
+        link = keep(link, pin, interface)?;
     }
     let link = link.try_into().map_err(|error| failed(&error))?;
     Ok(program.attach_to_link(link)?)
@@ -353,9 +483,9 @@ fn classifier<'a>(
         .try_into()?)
 }
 
-fn xdp(object: &mut Ebpf) -> Result<&mut Xdp, KernelError> {
+fn xdp<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, KernelError> {
     Ok(object
-        .program_mut(program::XDP)
-        .ok_or(KernelError::Missing(program::XDP))?
+        .program_mut(name)
+        .ok_or(KernelError::Missing(name))?
         .try_into()?)
 }

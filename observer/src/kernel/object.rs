@@ -4,6 +4,7 @@ use aya::{Ebpf, EbpfLoader, maps::Map};
 use observer_ebpf::abi::{SHARDS, map, setting};
 
 use super::{KernelError, pins::Pins, ring::Ring};
+use crate::identity::spelling::SpellingKey;
 
 /// The object that `cargo xtask build` compiled; empty when the crate was built without it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/observer-ebpf.o"));
@@ -19,6 +20,8 @@ pub struct Settings {
     pub tls: bool,
     /// Those to which ports; empty: all.
     pub tls_ports: Vec<u16>,
+    /// The key that spellings of credentials are hashed with.
+    pub spelling: SpellingKey,
     /// Whether the kernel side logs.
     pub log: bool,
 }
@@ -43,6 +46,7 @@ pub fn load(settings: &Settings, pins: Option<&Pins>) -> Result<(Ebpf, Vec<Ring>
         (true, true) => 1,
         (true, false) => 2,
     };
+    let [first, second] = settings.spelling.halves();
     let level = if settings.log { u8::MAX } else { 0 };
 
     let mut loader = EbpfLoader::new();
@@ -51,6 +55,8 @@ pub fn load(settings: &Settings, pins: Option<&Pins>) -> Result<(Ebpf, Vec<Ring>
         .override_global(setting::WAKE_AT, &wake_at, true)
         .override_global(setting::PORT_FILTER, &filter, true)
         .override_global(setting::TLS, &tls, true)
+        .override_global(setting::SPELLING[0], &first, true)
+        .override_global(setting::SPELLING[1], &second, true)
         .override_global("AYA_LOG_LEVEL", &level, false);
     for (index, name) in map::RINGS.into_iter().enumerate() {
         loader.map_max_entries(name, if index < shards { size } else { page });

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use observer_ebpf::abi::{EventHeader, FlowKey, Kind, flags};
 use observer_ebpf::track::ORIGIN;
 
+use super::carried::Carried;
 use super::sealed::{Sealed, Shared};
 use super::spoken::Spoken;
 use super::{Host, Rules};
@@ -67,6 +68,8 @@ pub(super) struct About {
     /// What its ends agreed on, where it is.
     #[serde(default)]
     terms: Option<Arc<Terms>>,
+    /// Whose requests it carried.
+    carried: Carried,
 }
 
 /// What is kept of a request until its exchange ends: nothing secret.
@@ -104,6 +107,7 @@ impl Connection {
             ignored: false,
             tls: false,
             terms: None,
+            carried: Carried::default(),
         };
         let speaks = if matches!(header.kind(), Some(Kind::Tls | Kind::Handshake)) {
             Speaks::Tls(Hellos::default())
@@ -181,6 +185,11 @@ impl Connection {
             Speaks::Sealed(_) | Speaks::Tls(_) => Some(0),
             Speaks::Other => None,
         }
+    }
+
+    /// Whose requests were accepted on it.
+    pub fn carried(&self) -> &Carried {
+        &self.about.carried
     }
 
     /// Whether nothing of it is pending.
@@ -548,6 +557,7 @@ impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
         let now = (at.time.saturating_add_signed(*clock) / 1_000_000_000) as i64;
         let proxied = self.about.proxied.as_deref().copied();
         let attribution = attributor.attribute(registry, head, peer, proxied, now);
+        self.about.carried.ask(&attribution);
         let path = attributor
             .redact_target(head.target, TargetPrivacy::Path)
             .unwrap_or_default()
@@ -686,6 +696,9 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             traits: Traits::default(),
         };
         let Some(asked) = asked else { return call };
+        self.about
+            .carried
+            .answer(&asked.attribution, call.has_succeeded());
         let Asked {
             method,
             host,

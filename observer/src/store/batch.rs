@@ -68,6 +68,7 @@ pub(super) fn write(
                 .prepare_cached("INSERT OR REPLACE INTO baseline VALUES (?1, ?2, ?3)")?
                 .execute(params![row.name, row.state, seconds])?;
         }
+        responses(&transaction, rows)?;
         transaction.execute(
             "INSERT OR REPLACE INTO meta VALUES ('seen', ?1)",
             params![seconds],
@@ -81,6 +82,31 @@ pub(super) fn write(
     let pages: u64 = ledger.pragma_query_value(None, "page_count", |row| row.get(0))?;
     let size: u64 = ledger.pragma_query_value(None, "page_size", |row| row.get(0))?;
     Ok(pages * size)
+}
+
+/// Writes what is done against keys, accounts and networks, and what it is done by.
+fn responses(transaction: &Transaction<'_>, rows: &Rows) -> Result<(), rusqlite::Error> {
+    for row in &rows.actions {
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO action VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![row.id, row.state, row.begun, row.body])?;
+    }
+    for row in &rows.events {
+        transaction
+            .prepare_cached("INSERT INTO action_event (time, action, body) VALUES (?1, ?2, ?3)")?
+            .execute(params![row.time, row.action, row.body])?;
+    }
+    for row in &rows.spellings {
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO spelling VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                row.hash.cast_signed(),
+                row.fingerprint,
+                row.location,
+                row.seen
+            ])?;
+    }
+    Ok(())
 }
 
 fn windows(

@@ -16,7 +16,7 @@ use crate::pipeline::{Connection, FlowState};
 use crate::usage::batch::Rows;
 
 /// What the file begins with; the number changes with every change of what follows.
-const MAGIC: &[u8] = b"observer journal 3\n";
+const MAGIC: &[u8] = b"observer journal 4\n";
 
 /// How far a ring was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Retention;
 use crate::route::{Learned, Saved};
-use crate::usage::batch::{BaselineRow, Sums};
+use crate::usage::batch::{BaselineRow, SpellingRow, Sums};
 
 /// A half-open period, seconds since 1970 in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,6 +352,45 @@ pub fn baselines(ledger: &Connection) -> Result<Vec<BaselineRow>, rusqlite::Erro
         Ok(BaselineRow {
             name: row.get(0)?,
             state: row.get(1)?,
+        })
+    };
+    query.query_map([], row)?.collect()
+}
+
+/// Actions against somebody, the latest first, each as JSON: those in force or proposed, or all of a period and those.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn actions(ledger: &Connection, since: Option<u64>) -> Result<Vec<String>, rusqlite::Error> {
+    let mut query = ledger.prepare(
+        "SELECT body FROM action WHERE state IN ('active', 'proposed') OR begun >= ?1 ORDER BY begun DESC, id",
+    )?;
+    let since = since.unwrap_or(i64::MAX as u64);
+    query.query_map([since], |row| row.get(0))?.collect()
+}
+
+/// The log of what was done about actions since a time (nanoseconds since 1970), in order, each line as JSON.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn action_events(ledger: &Connection, since: u64) -> Result<Vec<String>, rusqlite::Error> {
+    let mut query =
+        ledger.prepare("SELECT body FROM action_event WHERE time >= ?1 ORDER BY number")?;
+    query.query_map([since], |row| row.get(0))?.collect()
+}
+
+/// Every spelling of a credential.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn spellings(ledger: &Connection) -> Result<Vec<SpellingRow>, rusqlite::Error> {
+    let mut query = ledger.prepare("SELECT hash, fingerprint, location, seen FROM spelling")?;
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok(SpellingRow {
+            hash: row.get::<_, i64>(0)?.cast_unsigned(),
+            fingerprint: row.get(1)?,
+            location: row.get(2)?,
+            seen: row.get(3)?,
         })
     };
     query.query_map([], row)?.collect()

@@ -13,10 +13,13 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::StoreError;
 
 /// The newest schema.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// From the schema before to each schema; the first makes the file.
-const MIGRATIONS: [&str; VERSION as usize] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: [&str; VERSION as usize] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+];
 /// How long a command waits for the writer where it must.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -38,6 +38,16 @@ pub(super) fn sweep(
     // Who was not seen for so long is a stranger.
     let before = now.saturating_sub(retention.quarters);
     ledger.execute("DELETE FROM baseline WHERE seen < ?1", params![before])?;
+    ledger.execute("DELETE FROM spelling WHERE seen < ?1", params![before])?;
+    let before = now.saturating_sub(retention.days);
+    ledger.execute(
+        "DELETE FROM action WHERE begun < ?1 AND state NOT IN ('active', 'proposed')",
+        params![before],
+    )?;
+    ledger.execute(
+        "DELETE FROM action_event WHERE time < ?1",
+        params![before.saturating_mul(1_000_000_000)],
+    )?;
     let mut early = 0;
     for (table, _) in STEPS {
         while used_bytes(ledger)? > retention.max_bytes {

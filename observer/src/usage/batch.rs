@@ -3,7 +3,6 @@
 //! Invariant: bounded in number; past the bound a window keeps its consumer and loses its route, and no request is lost
 //! from the sums. A minute goes by the end of the exchange, in UTC.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +10,13 @@ use std::sync::Arc;
 use datasketches::hll::{HllSketch, HllType};
 use datasketches::tdigest::TDigestMut;
 use hashbrown::HashMap;
-use serde::{Deserialize, Serialize};
+
+mod rows;
+
+pub use rows::{
+    ActionRow, BaselineRow, CoverageRow, EventRow, GapRow, IncidentRow, LatencyRow, NetworksRow,
+    Rows, SpellingRow, Sums, WindowRow,
+};
 
 use super::labels::{WindowKey, WindowLabels, method_label};
 use super::series::OTHER;
@@ -26,154 +31,14 @@ const WINDOWS: usize = 100_000;
 const SKETCHES: usize = 20_000;
 /// Incidents of one batch.
 const INCIDENTS: usize = 10_000;
+/// Actions, and lines about them, of one batch.
+const ACTIONS: usize = 100_000;
+/// Spellings of one batch.
+const SPELLINGS: usize = 200_000;
 /// Accuracy of a latency sketch: about 0.5 % of the rank in the middle, far less at the ends.
 const DIGEST_K: u16 = 100;
 /// Registers of a sketch of networks as a power of two: 3 % of the number.
 const HLL_LG_K: u8 = 10;
-
-/// What one window sums up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sums {
-    /// Requests.
-    pub requests: u64,
-    /// Those of them of which some part is not certain.
-    pub uncertain: u64,
-    /// Bytes of request contents.
-    pub request_bytes: u64,
-    /// Bytes of response contents.
-    pub response_bytes: u64,
-    /// Microseconds from the first byte of the request to the last of the exchange.
-    pub service_us: u64,
-}
-
-/// One window.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WindowRow {
-    /// Its beginning, seconds since 1970 in UTC.
-    pub start: u64,
-    /// Consumer: registered or reserved.
-    pub consumer: Arc<str>,
-    /// App; empty for none.
-    pub app: Arc<str>,
-    /// Key; empty for none.
-    pub key: Arc<str>,
-    /// API.
-    pub api: Arc<str>,
-    /// Route.
-    pub route: Arc<str>,
-    /// Registered method, or `_OTHER`.
-    pub method: Cow<'static, str>,
-    /// Status of the response; `None` when none came.
-    pub status: Option<u16>,
-    /// Outcome.
-    pub outcome: Cow<'static, str>,
-    /// What it sums up.
-    pub sums: Sums,
-}
-
-/// Latencies of a route in an hour.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LatencyRow {
-    /// Beginning of the hour, seconds since 1970 in UTC.
-    pub start: u64,
-    /// API.
-    pub api: Arc<str>,
-    /// Route.
-    pub route: Arc<str>,
-    /// A t-digest of microseconds, serialised.
-    pub sketch: Vec<u8>,
-}
-
-/// Client networks of a key on a day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetworksRow {
-    /// Beginning of the day, seconds since 1970 in UTC.
-    pub start: u64,
-    /// Consumer.
-    pub consumer: Arc<str>,
-    /// Key; empty for none.
-    pub key: Arc<str>,
-    /// A HyperLogLog sketch of /24 and /48 networks, serialised.
-    pub sketch: Vec<u8>,
-}
-
-/// What is not certain, or was not seen, in a minute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CoverageRow {
-    /// Beginning of the minute, seconds since 1970 in UTC.
-    pub start: u64,
-    /// Why, as in records and metrics.
-    pub reason: Cow<'static, str>,
-    /// Exchanges, or what the reason counts.
-    pub count: u64,
-}
-
-/// A time in which nothing was observed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GapRow {
-    /// Its beginning, seconds since 1970 in UTC.
-    pub start: u64,
-    /// Its end.
-    pub until: u64,
-    /// Why, for people.
-    pub reason: Cow<'static, str>,
-}
-
-/// An incident as it stands at the moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IncidentRow {
-    /// Its id.
-    pub id: Arc<str>,
-    /// Rule.
-    pub rule: Cow<'static, str>,
-    /// State.
-    pub state: Cow<'static, str>,
-    /// When it was detected, seconds since 1970 in UTC.
-    pub detected: u64,
-    /// All of it, as JSON.
-    pub body: String,
-}
-
-/// What is usual for a key, a route, or everybody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BaselineRow {
-    /// Whose it is: the same for every state of it.
-    pub name: String,
-    /// The state, serialised.
-    pub state: Vec<u8>,
-}
-
-/// A batch as it goes into the journal and into the ledger.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rows {
-    /// Windows.
-    pub windows: Vec<WindowRow>,
-    /// Latencies.
-    pub latency: Vec<LatencyRow>,
-    /// Networks.
-    pub networks: Vec<NetworksRow>,
-    /// What was missed.
-    pub coverage: Vec<CoverageRow>,
-    /// When nothing was observed.
-    pub gaps: Vec<GapRow>,
-    /// Learned routes, serialised, where they changed.
-    pub routes: Option<Vec<u8>>,
-    /// Incidents that changed.
-    pub incidents: Vec<IncidentRow>,
-    /// Baselines that changed.
-    pub baselines: Vec<BaselineRow>,
-}
-
-impl Rows {
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        self.windows.is_empty()
-            && self.coverage.is_empty()
-            && self.gaps.is_empty()
-            && self.incidents.is_empty()
-            && self.baselines.is_empty()
-    }
-}
 
 /// What came since the last batch.
 #[derive(Debug)]
@@ -185,6 +50,9 @@ pub struct Batch {
     gaps: Vec<GapRow>,
     incidents: BTreeMap<Arc<str>, IncidentRow>,
     baselines: HashMap<String, Vec<u8>>,
+    actions: BTreeMap<String, ActionRow>,
+    events: Vec<EventRow>,
+    spellings: BTreeMap<u64, SpellingRow>,
     none: Arc<str>,
     other: Arc<str>,
     folded: u64,
@@ -200,6 +68,9 @@ impl Default for Batch {
             gaps: Vec::new(),
             incidents: BTreeMap::new(),
             baselines: HashMap::new(),
+            actions: BTreeMap::new(),
+            events: Vec::new(),
+            spellings: BTreeMap::new(),
             none: "".into(),
             other: OTHER.into(),
             folded: 0,
@@ -262,7 +133,34 @@ impl Batch {
         self.baselines.extend(rows);
     }
 
-    /// Windows that lost their route, and sketches that were not begun, because of a bound.
+    /// Notes how an action stands; there are as many as the book has places for, and those that ended.
+    pub fn action(&mut self, row: ActionRow) {
+        if self.actions.len() < ACTIONS || self.actions.contains_key(&row.id) {
+            self.actions.insert(row.id.clone(), row);
+        } else {
+            self.folded += 1;
+        }
+    }
+
+    /// Notes what was done about an action.
+    pub fn event(&mut self, row: EventRow) {
+        if self.events.len() < ACTIONS {
+            self.events.push(row);
+        } else {
+            self.folded += 1;
+        }
+    }
+
+    /// Notes how a credential is spelled.
+    pub fn spelling(&mut self, row: SpellingRow) {
+        if self.spellings.len() < SPELLINGS || self.spellings.contains_key(&row.hash) {
+            self.spellings.insert(row.hash, row);
+        } else {
+            self.folded += 1;
+        }
+    }
+
+    /// Windows that lost their route, and what was not begun or noted, because of a bound.
     pub fn folded(&self) -> u64 {
         self.folded
     }
@@ -323,6 +221,9 @@ impl Batch {
                     state: state.clone(),
                 })
                 .collect(),
+            actions: self.actions.values().cloned().collect(),
+            events: self.events.clone(),
+            spellings: self.spellings.values().cloned().collect(),
         }
     }
 

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::Scheme;
 use super::jwt;
 use super::rules::Source;
+use crate::identity::spelling::Spelled;
 
 /// Four credentials, each in up to two forms (a token and its subject, a user and a password).
 pub const MOST: usize = 8;
@@ -62,6 +63,8 @@ pub struct Candidate<'a> {
     pub in_url: bool,
     /// What identifies.
     pub value: Value<'a>,
+    /// The field that it stands in; `None` of what is part of a target or of several fields.
+    pub spelled: Option<Spelled<'a>>,
     rank: u16,
 }
 
@@ -91,6 +94,8 @@ pub struct Candidates<'a> {
     pub left_out: usize,
     /// A field that only a gateway sets came from elsewhere.
     pub claimed: bool,
+    /// The field that is being looked at, where all of it is the credential.
+    pub(super) field: Option<Spelled<'a>>,
 }
 
 impl<'a> Candidates<'a> {
@@ -171,6 +176,7 @@ impl<'a> Candidates<'a> {
             location: &source.location,
             in_url: source.in_url,
             value,
+            spelled: self.field,
             rank: source.rank,
         };
         // Insertion from the left: equal ranks stay in the order of the request.

@@ -1,0 +1,160 @@
+//! Whose requests a connection carries: one that a second consumer uses too is a proxy's, and nobody's to cut.
+//!
+//! What was accepted counts for good; a request that is not answered yet counts while it waits. A name that the application
+//! refused counts for nothing: else whoever is shut off would only have to name somebody else.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::{Attribution, Consumer, Fingerprint};
+
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Sender {
+    /// A registered consumer.
+    Consumer(Arc<str>),
+    /// Whoever has a credential that is not registered.
+    Credential(Fingerprint),
+}
+
+/// Requests of so many senders may wait at the same time; a connection with more is shared.
+const WAITING: usize = 8;
+
+/// Whose requests a connection carried.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Carried {
+    accepted: Option<Sender>,
+    shared: bool,
+    /// Senders of requests that wait for their answers, and how many each has.
+    waiting: Vec<(Sender, u32)>,
+}
+
+impl Carried {
+    /// A request begins.
+    pub fn ask(&mut self, attribution: &Attribution) {
+        let Some(sender) = Sender::of(attribution) else {
+            return;
+        };
+        if self.shared || self.accepted.as_ref() == Some(&sender) {
+            return;
+        }
+        if let Some((_, count)) = self.waiting.iter_mut().find(|(known, _)| *known == sender) {
+            *count = count.saturating_add(1);
+        } else if self.waiting.len() < WAITING {
+            self.waiting.push((sender, 1));
+        } else {
+            self.shared = true;
+        }
+    }
+
+    /// Its exchange is over.
+    pub fn answer(&mut self, attribution: &Attribution, accepted: bool) {
+        let Some(sender) = Sender::of(attribution) else {
+            return;
+        };
+        if self.shared || self.accepted.as_ref() == Some(&sender) {
+            return;
+        }
+        for (known, count) in &mut self.waiting {
+            if *known == sender {
+                *count = count.saturating_sub(1);
+            }
+        }
+        self.waiting.retain(|(_, count)| *count > 0);
+        if accepted {
+            self.shared = self.accepted.is_some();
+            self.accepted.get_or_insert(sender);
+        }
+    }
+
+    /// Whether somebody else than the sender of this request uses the connection.
+    pub fn is_shared(&self, attribution: &Attribution) -> bool {
+        let sender = Sender::of(attribution);
+        let other = |known: &Sender| Some(known) != sender.as_ref();
+        self.shared
+            || self.accepted.as_ref().is_some_and(other)
+            || self.waiting.iter().any(|(known, _)| other(known))
+    }
+
+    /// The one whose requests were accepted, and whether others' were too, for the kernel side.
+    pub fn accepted(&self) -> Option<(Holder<'_>, bool)> {
+        let holder = match self.accepted.as_ref()? {
+            Sender::Consumer(consumer) => Holder::Consumer(consumer),
+            Sender::Credential(fingerprint) => Holder::Credential(*fingerprint),
+        };
+        Some((holder, self.shared))
+    }
+}
+
+/// Who holds a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Holder<'a> {
+    /// A registered consumer.
+    Consumer(&'a Arc<str>),
+    /// Nobody that is registered.
+    Credential(Fingerprint),
+}
+
+impl Sender {
+    fn of(attribution: &Attribution) -> Option<Self> {
+        match (&attribution.consumer, &attribution.credential) {
+            (Consumer::Registered(consumer), _) => Some(Self::Consumer(Arc::clone(consumer))),
+            (Consumer::Unregistered, Some(credential)) => {
+                Some(Self::Credential(credential.fingerprint))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Traits;
+
+    fn of(consumer: &str) -> Attribution {
+        Attribution {
+            consumer: Consumer::Registered(consumer.into()),
+            app: None,
+            key: None,
+            credential: None,
+            client: ([192, 0, 2, 1], 1).into(),
+            in_url: false,
+            forwarded: false,
+            forwarded_https: false,
+            forwarded_client: None,
+            traits: Traits::default(),
+        }
+    }
+
+    #[test]
+    fn a_second_consumer_makes_it_shared() {
+        let (acme, other) = (of("acme"), of("other"));
+        let mut carried = Carried::default();
+        carried.ask(&acme);
+        assert!(!carried.is_shared(&acme));
+        carried.answer(&acme, true);
+        carried.ask(&other);
+        assert!(carried.is_shared(&other) && carried.is_shared(&acme));
+        carried.answer(&other, true);
+        assert!(carried.is_shared(&acme));
+    }
+
+    #[test]
+    fn a_name_that_was_refused_does_not() {
+        let (acme, other) = (of("acme"), of("other"));
+        let mut carried = Carried::default();
+        for refused in 0..3 {
+            carried.ask(&other);
+            assert!(
+                carried.is_shared(&acme),
+                "{refused}: it may be accepted yet"
+            );
+            carried.answer(&other, false);
+            carried.ask(&acme);
+            assert!(!carried.is_shared(&acme), "{refused}");
+            carried.answer(&acme, true);
+        }
+    }
+}
