@@ -17,6 +17,7 @@ pub mod identity;
 pub mod route;
 pub mod usage;
 pub mod awareness;
+pub mod response;
 pub mod pipeline;
 
 #[cfg(feature = "daemon")]
