@@ -19,6 +19,7 @@ mod registry;
 mod reconcile;
 mod records;
 mod replay;
+mod responses;
 mod report;
 mod rules;
 mod run;

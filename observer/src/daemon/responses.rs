@@ -1,0 +1,3 @@
+//! `observer block`, `limit`, `unblock` and `responses`: the hand on the switch.
+
+pub mod order;
