@@ -100,8 +100,14 @@ pub trait Sink {
     /// What is kept of a request until its exchange ends.
     type Request;
 
-    /// A request's head is complete; `moment` is its first byte's. Called once a request, in order, before any of its response is read.
-    fn request(&mut self, head: &RequestHead<'_>, moment: Moment) -> Self::Request;
+    /// A request's head is complete; `moment` is its first byte's, and `offset` that byte's place in the stream where the request has
+    /// one of its own (HTTP/1). Called once a request, in order, before any of its response is read.
+    fn request(
+        &mut self,
+        head: &RequestHead<'_>,
+        moment: Moment,
+        offset: Option<u64>,
+    ) -> Self::Request;
 
     /// A PROXY protocol header at the start of the connection named this source (`None`: LOCAL or UNKNOWN).
     fn proxied(&mut self, source: Option<SocketAddr>);

@@ -107,6 +107,8 @@ pub struct Credential {
     pub expires: Option<i64>,
     /// What the kernel side finds it by, where it can.
     pub spelling: Option<u64>,
+    /// Whether nobody can send it who does not have it, other than a name in the clear.
+    pub secret: bool,
 }
 
 /// Whose a request is, as far as its head tells. The application has not had its say yet.
@@ -219,6 +221,7 @@ impl Attributor {
                     spelling: candidate
                         .spelled
                         .and_then(|spelled| self.fingerprinter.spelling().hash(spelled)),
+                    secret: matches!(candidate.value, Value::Secret(_)),
                 };
                 chosen = Some((credential, entry));
             }

@@ -9,6 +9,7 @@ mod edges;
 mod names;
 mod sealed;
 mod spoken;
+mod stops;
 #[cfg(test)]
 mod tests;
 
@@ -28,13 +29,14 @@ use crate::segment::{self, Segment};
 use crate::tls::secrets::{self, Material, Secrets};
 use crate::tls::{self, Handshake, Outcome};
 use crate::usage::{Agreements, Call, Messages};
-pub use carried::{Carried, Holder};
+pub use carried::{Carried, Carrier};
 pub use checkpoint::FlowState;
 pub use connection::Connection;
 use connection::{Reading, Speaks};
 use edges::Edges;
 use names::{GrpcCalls, Names};
 use sealed::{Shared, Waiting};
+pub use stops::{Caught, Stops};
 
 /// Bounds and choices of the pipeline.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +176,7 @@ struct Rules {
     grpc: GrpcCalls,
     discovery: Option<Box<Discovery>>,
     edges: Edges,
+    stops: Stops,
 }
 
 impl Pipeline {
@@ -198,6 +201,7 @@ impl Pipeline {
             grpc: GrpcCalls::default(),
             discovery: None,
             edges: Edges::default(),
+            stops: Stops::default(),
         };
         Self {
             rules,
@@ -240,6 +244,24 @@ impl Pipeline {
     /// Looks no more; returns what was found.
     pub fn end_discovery(&mut self) -> Option<Box<Discovery>> {
         self.rules.discovery.take()
+    }
+
+    /// What is to be stopped.
+    pub fn stops(&self) -> &Stops {
+        &self.rules.stops
+    }
+
+    /// What is to be stopped, to change it.
+    pub fn stops_mut(&mut self) -> &mut Stops {
+        &mut self.rules.stops
+    }
+
+    /// Connections on which requests were accepted, and whose.
+    pub fn carried(&self) -> impl Iterator<Item = (FlowKey, Carrier<'_>, bool)> {
+        self.flows.iter().filter_map(|flow| {
+            let (carrier, shared) = flow.connection.carried().accepted()?;
+            Some((flow.key, carrier, shared))
+        })
     }
 
     /// What was counted.

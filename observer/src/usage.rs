@@ -36,7 +36,7 @@ pub use snapshot::{
 
 use crate::http::http2::Reason;
 use crate::http::{Cut, Malformed, Rpc, Uncertain, WebSocket};
-use crate::identity::Traits;
+use crate::identity::{self, Traits};
 use crate::tls::Terms;
 
 /// Requests without a credential.
@@ -177,6 +177,8 @@ pub struct Call {
     pub malformed: Option<Malformed>,
     /// What is not shown, and compared.
     pub traits: Traits,
+    /// The action by which the observer itself refused it; the application never saw it.
+    pub refused: Option<Arc<str>>,
 }
 
 /// What may be shown of a credential.
@@ -190,6 +192,10 @@ pub struct Credential {
     pub fingerprint: Fingerprint,
     /// Whether the server answered, and neither with 401 nor with 403.
     pub accepted: bool,
+    /// What the kernel side finds it by, where it can.
+    pub spelling: Option<u64>,
+    /// The fingerprint as it is compared.
+    pub known_by: identity::Fingerprint,
 }
 
 /// The text of a fingerprint, in place. What is longer than its 32 bytes is cut.

@@ -1,10 +1,11 @@
-//! What a response says of when to ask again and how often: Retry-After (RFC 9110 section 10.2.3), and the quotas of
+//! What a response says of when to ask again and how often, and whether it is our own: Retry-After (RFC 9110 section 10.2.3), and the quotas of
 //! RateLimit-Policy and RateLimit-Limit (draft-ietf-httpapi-ratelimit-headers).
 //!
 //! Prefers nothing to a guess: a limit without its window and a date without the server's own are not taken.
 
 use httparse::Header;
 use jiff::fmt::rfc2822::DateTimeParser;
+use observer_ebpf::abi::guard::NAME;
 use serde::{Deserialize, Serialize};
 
 /// Quotas of one field that are looked at.
@@ -21,7 +22,12 @@ pub struct Advice {
     pub retry_after: u32,
     /// Requests an hour, of the quota that allows fewest.
     pub hourly: u32,
+    /// The action that it names as its sender; zeros: none. Anybody may write that: whoever knows the actions decides.
+    pub action: [u8; NAME],
 }
+
+/// The field in which our own answers name their action.
+pub const ACTION: &str = "observer-response";
 
 impl Advice {
     /// Reads the fields of a response with this status.
@@ -38,6 +44,9 @@ impl Advice {
                 }
                 16 if field.name.eq_ignore_ascii_case("ratelimit-policy") => {
                     advice.quotas(field.value);
+                }
+                17 if field.name.eq_ignore_ascii_case(ACTION) => {
+                    advice.action = field.value.try_into().unwrap_or_default();
                 }
                 _ => {}
             }

@@ -8,7 +8,7 @@ use super::head::{self, Coding, Method, Upgrade};
 use super::message::When;
 use super::pending::{Pending, Response};
 use super::reader::State;
-use super::{Limits, Malformed, Side, Sink};
+use super::{Limits, Malformed, RequestHead, Side, Sink};
 
 impl<R> Connection<R> {
     /// Reads a whole request head, and says what follows it.
@@ -21,8 +21,9 @@ impl<R> Connection<R> {
         sink: &mut S,
     ) {
         self.fresh = false;
-        let (facts, request) = match head::request(raw, flaw, |head| sink.request(head, when.begin))
-        {
+        let offset = Some(self.requests.offset);
+        let ask = |head: &RequestHead<'_>| sink.request(head, when.begin, offset);
+        let (facts, request) = match head::request(raw, flaw, ask) {
             Ok(read) => read,
             Err(reason) => {
                 self.no_head(Side::Client, when, reason, raw.len(), limits, sink);

@@ -41,7 +41,7 @@ pub(crate) struct Seen {
 impl Sink for Seen {
     type Request = String;
 
-    fn request(&mut self, head: &RequestHead<'_>, _moment: Moment) -> String {
+    fn request(&mut self, head: &RequestHead<'_>, _: Moment, _: Option<u64>) -> String {
         format!("{} {}", head.method, head.target)
     }
 

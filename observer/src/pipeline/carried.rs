@@ -78,18 +78,18 @@ impl Carried {
     }
 
     /// The one whose requests were accepted, and whether others' were too, for the kernel side.
-    pub fn accepted(&self) -> Option<(Holder<'_>, bool)> {
-        let holder = match self.accepted.as_ref()? {
-            Sender::Consumer(consumer) => Holder::Consumer(consumer),
-            Sender::Credential(fingerprint) => Holder::Credential(*fingerprint),
+    pub fn accepted(&self) -> Option<(Carrier<'_>, bool)> {
+        let carrier = match self.accepted.as_ref()? {
+            Sender::Consumer(consumer) => Carrier::Consumer(consumer),
+            Sender::Credential(fingerprint) => Carrier::Credential(*fingerprint),
         };
-        Some((holder, self.shared))
+        Some((carrier, self.shared))
     }
 }
 
-/// Who holds a credential.
+/// Whose requests a connection carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Holder<'a> {
+pub enum Carrier<'a> {
     /// A registered consumer.
     Consumer(&'a Arc<str>),
     /// Nobody that is registered.

@@ -10,6 +10,7 @@ use observer_ebpf::track::ORIGIN;
 use super::carried::Carried;
 use super::sealed::{Sealed, Shared};
 use super::spoken::Spoken;
+use super::stops::Request;
 use super::{Host, Rules};
 use crate::flow::{Reader, Seen};
 use crate::http::{
@@ -543,8 +544,8 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
 impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
     type Request = Box<Asked>;
 
-    fn request(&mut self, head: &RequestHead<'_>, at: Moment) -> Box<Asked> {
-        let (peer, _) = self.ends();
+    fn request(&mut self, head: &RequestHead<'_>, at: Moment, offset: Option<u64>) -> Box<Asked> {
+        let (peer, server) = self.ends();
         let Rules {
             attributor,
             registry,
@@ -552,12 +553,24 @@ impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
             names,
             clock,
             discovery,
+            stops,
             ..
         } = &mut *self.rules;
         let now = (at.time.saturating_add_signed(*clock) / 1_000_000_000) as i64;
         let proxied = self.about.proxied.as_deref().copied();
         let attribution = attributor.attribute(registry, head, peer, proxied, now);
         self.about.carried.ask(&attribution);
+        if !stops.is_idle() {
+            let request = Request {
+                flow: *self.flow,
+                client: peer,
+                server,
+                // What is encrypted is read here alone.
+                offset: offset.filter(|_| !self.about.tls),
+                shared: self.about.carried.is_shared(&attribution),
+            };
+            stops.look(request, &attribution);
+        }
         let path = attributor
             .redact_target(head.target, TargetPrivacy::Path)
             .unwrap_or_default()
@@ -694,6 +707,7 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             uncertain: exchange.uncertain,
             malformed: exchange.malformed,
             traits: Traits::default(),
+            refused: None,
         };
         let Some(asked) = asked else { return call };
         self.about
@@ -762,8 +776,11 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
                 location: credential.location,
                 fingerprint: Fingerprint::new(credential.fingerprint),
                 accepted,
+                spelling: credential.spelling,
+                known_by: credential.fingerprint,
             });
         }
+        call.refused = self.rules.stops.refused(&exchange.advice.action);
         call
     }
 }

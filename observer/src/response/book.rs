@@ -325,6 +325,11 @@ impl Book {
         active.or_else(|| others().find(|action| action.id == *id))
     }
 
+    /// Whether nothing is in force or proposed.
+    pub fn is_idle(&self) -> bool {
+        self.active.is_empty() && self.proposals.is_empty()
+    }
+
     /// When the next action or proposal ends, in nanoseconds since 1970.
     pub fn next_deadline(&self) -> Option<u64> {
         let all = self.active.values().chain(&self.proposals);

@@ -141,6 +141,17 @@ impl Spellings {
             .flat_map(|of| of.spellings.iter().copied())
     }
 
+    /// The number of an account, if one of its credentials was handed out.
+    pub fn consumer(&self, id: &str) -> Option<u32> {
+        self.numbers.of.get(id).copied()
+    }
+
+    /// The number of a credential that is not registered, if it was handed out.
+    pub fn credential(&self, fingerprint: &Fingerprint) -> Option<u32> {
+        let known = self.by.get(fingerprint)?;
+        (known.number != 0).then_some(known.number)
+    }
+
     /// How many are known.
     pub fn len(&self) -> usize {
         self.of.len()

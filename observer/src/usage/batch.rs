@@ -151,7 +151,7 @@ impl Batch {
         }
     }
 
-    /// Notes how a credential is spelled.
+    /// Notes how a credential is spelled; there are as many as are kept.
     pub fn spelling(&mut self, row: SpellingRow) {
         if self.spellings.len() < SPELLINGS || self.spellings.contains_key(&row.hash) {
             self.spellings.insert(row.hash, row);

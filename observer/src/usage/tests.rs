@@ -38,6 +38,8 @@ pub(crate) fn call() -> Call {
             location: "header:x-api-key".into(),
             fingerprint: Fingerprint::new("k1_4QX7M2ZC5T6JH3WA"),
             accepted: true,
+            spelling: None,
+            known_by: "k1_4QX7M2ZC5T6JH3WA".parse().expect("a fingerprint"),
         }),
         consumer: "acme".into(),
         app: Some("acme-mobile".into()),
@@ -48,6 +50,7 @@ pub(crate) fn call() -> Call {
         uncertain: None,
         malformed: None,
         traits: Traits::default(),
+        refused: None,
     }
 }
 

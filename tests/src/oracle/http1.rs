@@ -46,7 +46,7 @@ struct Told {
 impl Sink for Told {
     type Request = String;
 
-    fn request(&mut self, head: &RequestHead<'_>, _: Moment) -> String {
+    fn request(&mut self, head: &RequestHead<'_>, _: Moment, _: Option<u64>) -> String {
         format!("{} {}", head.method, head.target)
     }
 

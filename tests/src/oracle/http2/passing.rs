@@ -38,7 +38,7 @@ pub struct Observer<'c> {
 impl Sink for Told {
     type Request = String;
 
-    fn request(&mut self, head: &RequestHead<'_>, _: Moment) -> String {
+    fn request(&mut self, head: &RequestHead<'_>, _: Moment, _: Option<u64>) -> String {
         let mut text = format!("{} {}", head.method, head.target);
         for field in head.fields {
             text += &format!("\n{}: {}", field.name, String::from_utf8_lossy(field.value));

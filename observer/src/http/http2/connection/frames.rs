@@ -104,7 +104,7 @@ impl<R> Connection<R> {
                     self.unseen(id, unit.now, limits, sink);
                 } else if may_ask {
                     self.miss(id, unit.now.time, limits, sink);
-                    let asked = fields.request(|head| sink.request(head, unit.begin));
+                    let asked = fields.request(|head| sink.request(head, unit.begin, None));
                     let stream = Stream::request(asked, unit.begin, unit.now, bytes);
                     self.enter(id, stream, limits, sink);
                 }

@@ -1,0 +1,141 @@
+//! Requests of those who are shut off or limited, as they are read: what the kernel side did not stop is to be ended by whoever
+//! takes them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use observer_ebpf::abi::FlowKey;
+
+use crate::identity::{Attribution, Consumer, Fingerprint};
+use crate::response::{Book, Settings, Verb, Who};
+
+/// Requests kept until they are taken.
+const CAUGHT: usize = 4096;
+
+/// A request of somebody who is shut off or limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caught {
+    /// It, and what carried it.
+    pub request: Request,
+    /// The slot of the action.
+    pub slot: u32,
+    /// What the action says.
+    pub verb: Verb,
+    /// How its credential is spelled, where that is a secret: nobody else has it.
+    pub spelling: Option<(u64, Fingerprint)>,
+}
+
+/// A request, as far as it takes to end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its connection.
+    pub flow: FlowKey,
+    /// The end that sent it.
+    pub client: SocketAddr,
+    /// The other end.
+    pub server: SocketAddr,
+    /// Where in the stream it begins, where the kernel side can read it.
+    pub offset: Option<u64>,
+    /// Somebody else uses the connection too.
+    pub shared: bool,
+}
+
+/// What is to be stopped, and what was not.
+#[derive(Debug)]
+pub struct Stops {
+    /// The actions.
+    pub book: Book,
+    /// A program of the kernel looks at requests, so that it has to know of connections that became shared.
+    pub guarding: bool,
+    caught: Vec<Caught>,
+    shared: Vec<FlowKey>,
+    dropped: u64,
+}
+
+impl Default for Stops {
+    fn default() -> Self {
+        Self {
+            book: Book::new(Settings::default()),
+            guarding: false,
+            caught: Vec::new(),
+            shared: Vec::new(),
+            dropped: 0,
+        }
+    }
+}
+
+impl Stops {
+    /// Whether nothing is in force or proposed.
+    pub fn is_idle(&self) -> bool {
+        self.book.is_idle()
+    }
+
+    /// Looks whether something is to be done about a request.
+    pub(super) fn look(&mut self, request: Request, attribution: &Attribution) {
+        let who = who(attribution, request.client);
+        self.book.note(&who);
+        if request.shared && self.guarding && self.shared.len() < CAUGHT {
+            self.shared.push(request.flow);
+        }
+        let Some((slot, verb)) = self.book.verdict(&who) else {
+            return;
+        };
+        if self.caught.len() >= CAUGHT {
+            self.dropped += 1;
+            return;
+        }
+        let credential = attribution.credential.as_ref();
+        let secret = credential.filter(|credential| credential.secret);
+        self.caught.push(Caught {
+            request,
+            slot,
+            verb,
+            spelling: secret
+                .and_then(|secret| secret.spelling.map(|hash| (hash, secret.fingerprint))),
+        });
+    }
+
+    /// Requests of those who are shut off or limited since this was asked last.
+    pub fn take_caught(&mut self) -> Vec<Caught> {
+        std::mem::take(&mut self.caught)
+    }
+
+    /// Connections that somebody else was found to use too since this was asked last.
+    pub fn take_shared(&mut self) -> Vec<FlowKey> {
+        std::mem::take(&mut self.shared)
+    }
+
+    /// Requests that there was no room for.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// The action that a response names as its sender, if there is one of that name.
+    pub(super) fn refused(&self, name: &[u8]) -> Option<Arc<str>> {
+        if name.first() != Some(&b'r') {
+            return None;
+        }
+        let id = str::from_utf8(name).ok()?.parse().ok()?;
+        self.book
+            .get(&id)
+            .map(|action| Arc::from(action.id.as_str()))
+    }
+}
+
+/// Who sends a request, in the terms of actions.
+fn who(attribution: &Attribution, peer: SocketAddr) -> Who<'_> {
+    Who {
+        consumer: match &attribution.consumer {
+            Consumer::Registered(id) => id,
+            other => other.as_str(),
+        },
+        app: attribution.app.as_deref(),
+        key: attribution.key.as_deref(),
+        fingerprint: attribution
+            .credential
+            .as_ref()
+            .map(|credential| credential.fingerprint),
+        client: attribution.client.ip(),
+        peer: peer.ip(),
+    }
+}
