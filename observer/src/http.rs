@@ -22,7 +22,7 @@ mod wiped;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use advice::Advice;
+pub use advice::{ACTION, Advice};
 pub use connection::{Connection, Switch};
 pub use detect::{Start, detect};
 pub use exchange::{Cut, Exchange, Malformed, Rpc, Uncertain};

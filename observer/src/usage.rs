@@ -24,7 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use agreements::Agreements;
-pub use capture::{CaptureStats, InterfaceTraffic, LedgerStats, Opaque, ProgramRuns};
+pub use capture::{CaptureStats, InterfaceTraffic, LedgerStats, Opaque, ProgramRuns, Responses};
 pub use counters::Counters;
 pub use labels::shown_method;
 pub use messages::Messages;

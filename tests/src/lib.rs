@@ -9,6 +9,7 @@
 )]
 
 pub mod akb;
+pub mod caller;
 pub mod canary;
 pub mod capture;
 pub mod certificate;

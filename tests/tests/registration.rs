@@ -105,6 +105,8 @@ fn call(setup: &Setup, number: u64, key: Option<&str>, status: u16) -> Call {
             location: "header:x-api-key".into(),
             fingerprint: Fingerprint::new(setup.fingerprint(secret)),
             accepted: true,
+            spelling: None,
+            known_by: setup.fingerprint(secret).parse().expect("a fingerprint"),
         }),
         consumer: if key.is_some() {
             "acme"
@@ -120,6 +122,7 @@ fn call(setup: &Setup, number: u64, key: Option<&str>, status: u16) -> Call {
         uncertain: None,
         malformed: None,
         traits: Traits::default(),
+        refused: None,
     }
 }
 

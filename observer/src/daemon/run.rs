@@ -10,6 +10,7 @@ mod load;
 pub mod looking;
 mod opening;
 mod reload;
+mod respond;
 mod secrets;
 mod signals;
 mod watch;
@@ -36,6 +37,7 @@ use crate::kernel::pins::Pins;
 use crate::kernel::{self, Kernel};
 use crate::usage::Counters;
 use capture::Capture;
+use respond::Responder;
 
 /// What the observing thread is told.
 pub enum Order {
@@ -53,6 +55,8 @@ pub enum Order {
     Discover(Box<Discovery>, oneshot::Sender<bool>),
     /// Look no more, and hand over what was found.
     EndDiscovery(oneshot::Sender<Option<Box<Discovery>>>),
+    /// Shut somebody off, limit them, or take that back.
+    Respond(respond::Asked),
     /// Stop.
     Stop,
 }
@@ -114,9 +118,17 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
     );
     let mut kernel = Kernel::start(settings).map_err(no_kernel)?;
     let own = kernel.own_addresses();
-    let mut pipeline = rules::pipeline(&config, fingerprinter, own.clone(), true)?;
+    let mut pipeline = rules::pipeline(&config, fingerprinter.clone(), own.clone(), true)?;
     let status = opened.writer.watch();
     let watch = opened.watch(&rules::targets(&config)?, pipeline.registry());
+    let responder = Responder::new(
+        &mut kernel,
+        &mut pipeline,
+        opened.responses(),
+        &config,
+        &fingerprinter,
+    )
+    .map_err(|error| Failure::support("starting to observe", error))?;
     let books = opened.books(&mut kernel, &mut pipeline);
     let counters = Counters::new(config.metrics.max_series, capture::utc_now());
     let state = Arc::new(State::new(counters, capture::utc_now));
@@ -135,6 +147,7 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
         books,
         load::Load::new(limit),
         watch,
+        responder,
     )?;
     if arguments.kernel_log {
         capture.show_kernel_log();

@@ -12,7 +12,7 @@ use crate::tls::{Alpn, Hello, Offer, Terms, Version};
 use crate::usage::tests::call;
 use crate::usage::{
     Agreements, Call, InterfaceTraffic, LedgerStats, Messages, Opaque, Outcome, ProgramRuns,
-    UNKEYED, Vantage, Visibility,
+    Responses, UNKEYED, Vantage, Visibility,
 };
 
 const NOW: u64 = 1_795_342_500_000_000_000;
@@ -70,6 +70,10 @@ fn capture() -> CaptureStats {
         }],
         lost_events: vec![("ring_full".into(), 3)],
         missing_bytes: 11,
+        responses: Responses {
+            active: [2, 1],
+            dropped: [40, 50],
+        },
         connections: vec![("http1", 2)],
         http2_frames: vec![("settings", 4)],
         grpc_messages: messages(),

@@ -71,10 +71,7 @@ impl Stops {
     /// When a map cannot be written.
     pub fn reset(&mut self, place: u32) -> Result<(), MapError> {
         self.buckets.set(place, 0, 0)?;
-        match self.hits.remove(&place) {
-            Err(MapError::KeyNotFound) | Ok(()) => Ok(()),
-            Err(error) => Err(error),
-        }
+        removed(self.hits.remove(&place))
     }
 
     /// Says whose a spelling of a credential is.
@@ -84,10 +81,7 @@ impl Stops {
     pub fn set_holder(&mut self, hash: u64, holder: Option<Holder>) -> Result<(), MapError> {
         match holder {
             Some(holder) => self.holders.insert(hash, holder.to_word(), 0),
-            None => match self.holders.remove(&hash) {
-                Err(MapError::KeyNotFound) | Ok(()) => Ok(()),
-                Err(error) => Err(error),
-            },
+            None => removed(self.holders.remove(&hash)),
         }
     }
 
@@ -133,6 +127,15 @@ impl Stops {
             }
         }
         sums
+    }
+
+    /// What every action hit that hit anything, by its place.
+    pub fn all_hits(&self) -> Vec<(u32, [u64; hit::PLACES])> {
+        let places: Vec<u32> = self.hits.keys().flatten().collect();
+        places
+            .into_iter()
+            .map(|place| (place, self.hits(place)))
+            .collect()
     }
 
     /// What is known of a connection.
@@ -200,6 +203,19 @@ impl Stops {
     /// When the map cannot be written.
     pub fn look_up_until(&mut self, now: u64) -> Result<(), MapError> {
         self.guard.set(guard::REFUSED, now, 0)
+    }
+}
+
+/// What is not there need not be removed.
+fn removed(result: Result<(), MapError>) -> Result<(), MapError> {
+    match result {
+        Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(error))
+            if error.io_error.raw_os_error() == Some(libc::ENOENT) =>
+        {
+            Ok(())
+        }
+        result => result,
     }
 }
 

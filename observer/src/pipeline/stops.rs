@@ -13,7 +13,7 @@ use crate::response::{Book, Settings, Verb, Who};
 const CAUGHT: usize = 4096;
 
 /// A request of somebody who is shut off or limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caught {
     /// It, and what carried it.
     pub request: Request,
@@ -21,8 +21,8 @@ pub struct Caught {
     pub slot: u32,
     /// What the action says.
     pub verb: Verb,
-    /// How its credential is spelled, where that is a secret: nobody else has it.
-    pub spelling: Option<(u64, Fingerprint)>,
+    /// How its credential is spelled, and where it stands, where it is a secret: nobody else has it.
+    pub spelling: Option<(u64, Fingerprint, Arc<str>)>,
 }
 
 /// A request, as far as it takes to end it.
@@ -90,8 +90,10 @@ impl Stops {
             request,
             slot,
             verb,
-            spelling: secret
-                .and_then(|secret| secret.spelling.map(|hash| (hash, secret.fingerprint))),
+            spelling: secret.and_then(|secret| {
+                let location = Arc::clone(&secret.location);
+                Some((secret.spelling?, secret.fingerprint, location))
+            }),
         });
     }
 

@@ -154,7 +154,7 @@ fn limit(text: &str) -> Verb {
 }
 
 fn consider(book: &mut Book, incident: &Incident) -> Considered {
-    book.consider(incident, &registry(), Radius::default(), NOW)
+    book.consider(incident, &registry(), |_| Radius::default(), NOW)
 }
 
 #[test]

@@ -40,6 +40,17 @@ pub struct CaptureStats {
     pub segments: Vec<(&'static str, u64, u64)>,
     /// What is left out under overload at the moment: what, and which share of it.
     pub shedding: Vec<(&'static str, f64)>,
+    /// What is shut off or limited.
+    pub responses: Responses,
+}
+
+/// What is shut off or limited, and what that stopped since the start of the process; blocks first, then limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Responses {
+    /// Actions in force.
+    pub active: [u64; 2],
+    /// Requests and packets that were stopped.
+    pub dropped: [u64; 2],
 }
 
 /// Connections that cannot be read, for one reason.

@@ -306,6 +306,7 @@ impl Records {
                 .map_err(|error| Failure::input("records", error))?
             {
                 Some(line) => match Record::parse(line) {
+                    Some(record) if record.refused => {}
                     Some(record) => return Ok(Some((number, record))),
                     None => self.unreadable += 1,
                 },

@@ -11,17 +11,20 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::super::failure::Failure;
 use super::super::host::ThisHost;
+use super::super::responses;
 use super::super::statistics;
 use super::Order;
 use super::books::Books;
 use super::load::Load;
+use super::reload::NewRules;
+use super::respond::{Asked, Responder};
 use super::secrets::{material, say};
 use super::watch::Watch;
 use crate::export::State;
 use crate::export::records::RecordSink;
 use crate::kernel::owners::Owners;
 use crate::kernel::{self, Kernel, KernelError, counters, monotonic_now};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Caught, Pipeline};
 use crate::usage::Call;
 
 /// Events taken from one ring before the others have their turn.
@@ -49,6 +52,9 @@ pub struct Capture {
     base: statistics::Base,
     load: Load,
     watch: Watch,
+    responder: Responder,
+    /// Requests that were caught in the last batch of events.
+    caught: Vec<Caught>,
     /// What the kernel side was told to leave out.
     shed: (bool, u64),
     /// Missing bytes and opaque connections that the books have.
@@ -73,6 +79,7 @@ impl Capture {
         mut books: Books,
         load: Load,
         watch: Watch,
+        responder: Responder,
     ) -> Result<Self, Failure> {
         let clients = kernel
             .take_clients()
@@ -123,6 +130,8 @@ impl Capture {
             books,
             load,
             watch,
+            responder,
+            caught: Vec::new(),
             shed: (false, 0),
             noted: (0, 0),
             unheard_at: None,
@@ -140,6 +149,7 @@ impl Capture {
     /// # Errors
     /// When the kernel side cannot be read any more.
     pub fn run(mut self) -> Result<(), KernelError> {
+        tell(self.respond());
         self.round()?;
         // Where the file of records is cut back to if this process is killed at once.
         self.commit(false);
@@ -149,7 +159,14 @@ impl Capture {
         let mut next_round = now() + ROUND;
         loop {
             self.kernel.follow_keys().iter().for_each(say);
+            // What was caught before: by now the kernel side has decided what it can.
+            let caught = std::mem::take(&mut self.caught);
+            let ended = self
+                .responder
+                .end_late(&caught, &self.kernel, &mut self.pipeline);
+            tell(ended);
             let events = self.drain()?;
+            self.caught = self.pipeline.stops_mut().take_caught();
             let records = self.records.as_ref();
             if self.books.is_due(self.kernel.rings(), records) {
                 self.commit(false);
@@ -165,7 +182,7 @@ impl Capture {
             if events >= BATCH {
                 continue;
             }
-            pause = if events > 0 {
+            pause = if events > 0 || self.responder.is_active() {
                 BUSY
             } else {
                 (pause * 2).min(QUIET)
@@ -173,6 +190,8 @@ impl Capture {
             self.kernel.wait(pause)?;
         }
         self.watch.save(self.books.parts().0);
+        let stopped = self.responder.stop(&mut self.kernel, &mut self.pipeline);
+        tell(stopped);
         self.flush()?;
         self.books.finish();
         tracing::info!("stopped");
@@ -223,6 +242,7 @@ impl Capture {
             state,
             books,
             watch,
+            responder,
             ..
         } = self;
         pipeline.set_clock(clock_offset());
@@ -233,6 +253,7 @@ impl Capture {
             counters.record(&call, call.end());
             batch.add(&call);
             watch.observe(&call);
+            responder.observe(&call);
             if let Some(records) = records {
                 records.write(&call);
             }
@@ -288,6 +309,7 @@ impl Capture {
             state,
             books,
             watch,
+            responder,
             ..
         } = self;
         let (now, utc) = (monotonic_now(), utc_now());
@@ -307,6 +329,7 @@ impl Capture {
                 counters.record(&call, call.end());
                 batch.add(&call);
                 watch.observe(&call);
+                responder.observe(&call);
                 if let Some(records) = records {
                     records.write(&call);
                 }
@@ -336,6 +359,7 @@ impl Capture {
             let completeness = counters.completeness(utc);
             drop(counters);
             watch.round(utc, completeness, batch, state);
+            tell(responder.round(kernel, pipeline, batch));
         }
         if let Some(records) = records {
             records.tick(utc);
@@ -351,6 +375,8 @@ impl Capture {
             .dropped
             .push(("ledger", "window_bound", books.parts().0.folded()));
         stats.dropped.extend(watch.dropped());
+        stats.dropped.extend(responder.dropped(pipeline));
+        stats.responses = responder.totals();
         state.set_readiness(match &ledger.trouble {
             None if kernel.attached().is_empty() => {
                 Err("no interface is observed: none of those that are to be is there".to_owned())
@@ -366,24 +392,46 @@ impl Capture {
         ];
         stats.ledger = statistics::of_ledger(&ledger, books.waiting());
         state.set_capture(stats);
+        let told = self.watch.take_told();
+        if self.responder.consider(&told, &mut self.pipeline) {
+            tell(self.respond());
+        }
         Ok(())
     }
 
-    /// Reads what there is and hands it to the ledger. Returns the number of the batch that holds it.
-    fn flush(&mut self) -> Result<u64, KernelError> {
-        let ends: Vec<u64> = self
-            .kernel
-            .rings()
-            .iter()
-            .map(|ring| ring.position() + ring.unread())
-            .collect();
-        // Not what comes meanwhile: under load that has no end.
+    /// Carries out what the book says. Programs that are not attached yet get to know the connections first: what was seen before
+    /// them is read, and told to them.
+    fn respond(&mut self) -> Result<(), KernelError> {
+        if self.responder.must_attach(&self.kernel, &self.pipeline) {
+            self.responder.attach(&mut self.kernel, &self.pipeline)?;
+            let ends = self.ends();
+            self.drain_until(&ends)?;
+            self.responder.introduce(&self.pipeline)?;
+        }
+        self.responder.apply(&mut self.kernel, &mut self.pipeline)
+    }
+
+    /// Places after all that stands in the rings.
+    fn ends(&mut self) -> Vec<u64> {
+        let rings = self.kernel.rings().iter();
+        rings.map(|ring| ring.position() + ring.unread()).collect()
+    }
+
+    /// Reads up to these places. Not what comes meanwhile: under load that has no end.
+    fn drain_until(&mut self, ends: &[u64]) -> Result<(), KernelError> {
         while self.drain()? > 0
             && ends
                 .iter()
                 .zip(self.kernel.rings().iter())
                 .any(|(end, ring)| ring.position() < *end)
         {}
+        Ok(())
+    }
+
+    /// Reads what there is and hands it to the ledger. Returns the number of the batch that holds it.
+    fn flush(&mut self) -> Result<u64, KernelError> {
+        let ends = self.ends();
+        self.drain_until(&ends)?;
         self.round()?;
         Ok(self.commit(true))
     }
@@ -392,13 +440,7 @@ impl Capture {
     fn obey(&mut self) -> bool {
         loop {
             match self.orders.try_recv() {
-                Ok(Order::Reload(rules)) => {
-                    let keys = rules.registry.keys().len();
-                    self.watch.reload(&rules.registry);
-                    self.pipeline
-                        .reload(rules.attributor, rules.registry, rules.routes);
-                    tracing::info!("configuration and registry read again ({keys} keys)");
-                }
+                Ok(Order::Reload(rules)) => self.reload(*rules),
                 Ok(Order::ReopenRecords) => {
                     if let Some(Err(error)) = self.records.as_mut().map(RecordSink::reopen) {
                         tracing::error!("{error}");
@@ -423,10 +465,50 @@ impl Capture {
                 Ok(Order::EndDiscovery(answer)) => {
                     let _ = answer.send(self.pipeline.end_discovery());
                 }
+                Ok(Order::Respond(asked)) => self.carry_out(asked),
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,
             }
         }
+    }
+
+    fn reload(&mut self, rules: NewRules) {
+        let keys = rules.registry.keys().len();
+        self.watch.reload(&rules.registry);
+        self.pipeline
+            .reload(rules.attributor, rules.registry, rules.routes);
+        let own = self.kernel.own_addresses();
+        self.responder.configure(&rules.config, own);
+        self.responder
+            .registered(&mut self.pipeline, &rules.fingerprinter);
+        tell(self.respond());
+        tracing::info!("configuration and registry read again ({keys} keys)");
+    }
+
+    /// Does what a command wants done about somebody, and answers once it holds.
+    fn carry_out(&mut self, asked: Asked) {
+        let Asked { order, by, answer } = asked;
+        let changes = !matches!(order, responses::order::Order::List);
+        let done = self
+            .responder
+            .order(order, &by, &self.kernel, &mut self.pipeline);
+        let done = match done {
+            Ok(answer) if changes => match self.respond() {
+                Ok(()) => Ok(answer),
+                Err(error) => Err(format!("the kernel side: {error}")),
+            },
+            done => done,
+        };
+        self.responder
+            .note(&mut self.pipeline, self.books.parts().0);
+        let _ = answer.send(done);
+    }
+}
+
+/// What cannot be stopped in the kernel is no reason to stop observing.
+fn tell(result: Result<(), KernelError>) {
+    if let Err(error) = result {
+        tracing::error!("response: {error}");
     }
 }
 

@@ -14,14 +14,18 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::respond::Asked;
 use super::watch::Deed;
 use super::{Order, looking};
+use crate::daemon::responses::order as responses;
 use crate::export::State;
 use crate::store::Status;
 use crate::usage::reconcile::Class;
 
 /// How long a command may take to say what it wants, and the ledger to take a batch.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of a request.
+const REQUEST: u64 = 4096;
 /// How often the ledger's progress is looked at.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -63,12 +67,11 @@ pub async fn serve(
             continue;
         };
         let own = rustix::process::geteuid().as_raw();
-        let heard = stream
-            .peer_cred()
-            .is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own);
-        if heard {
+        let peer = stream.peer_cred().map(|peer| peer.uid()).ok();
+        if let Some(uid) = peer.filter(|uid| *uid == 0 || *uid == own) {
             tokio::spawn(answer(
                 stream,
+                uid,
                 orders.clone(),
                 status.clone(),
                 Arc::clone(&state),
@@ -79,20 +82,21 @@ pub async fn serve(
 
 async fn answer(
     mut stream: UnixStream,
+    uid: u32,
     orders: Sender<Order>,
     status: impl Fn() -> Status,
     state: Arc<State>,
 ) {
     let (reading, mut writing) = stream.split();
     let mut line = String::new();
-    let mut reading = tokio::io::AsyncReadExt::take(BufReader::new(reading), 256);
+    let mut reading = tokio::io::AsyncReadExt::take(BufReader::new(reading), REQUEST);
     if !matches!(
         timeout(PATIENCE, reading.read_line(&mut line)).await,
         Ok(Ok(_))
     ) {
         return;
     }
-    let said = match carry_out(line.trim(), &orders, &status, &state).await {
+    let said = match carry_out(line.trim(), uid, &orders, &status, &state).await {
         Ok(more) if more.is_empty() => "ok\n".to_owned(),
         Ok(more) => format!("ok {more}\n"),
         Err(why) => format!("failed: {}\n", why.replace('\n', " ")),
@@ -104,6 +108,7 @@ async fn answer(
 /// Does what a line asks for. Returns what there is to say beyond that it was done.
 async fn carry_out(
     request: &str,
+    uid: u32,
     orders: &Sender<Order>,
     status: &impl Fn() -> Status,
     state: &State,
@@ -117,6 +122,9 @@ async fn carry_out(
     }
     if let Some(how) = request.strip_prefix("discover ").and_then(looking::parse) {
         return looking::look(orders, state, how).await;
+    }
+    if let Some(order) = request.strip_prefix("respond ") {
+        return respond(orders, status, uid, order).await;
     }
     let (name, counts) = request
         .strip_prefix("reconciled ")
@@ -177,6 +185,47 @@ async fn incident(
     commit(orders, status, false)
         .await
         .map_err(|why| format!("done, but a restart may forget it: {why}"))
+}
+
+/// Has something done about somebody, and brings that into the ledger.
+async fn respond(
+    orders: &Sender<Order>,
+    status: &impl Fn() -> Status,
+    uid: u32,
+    order: &str,
+) -> Result<String, String> {
+    let stopping = || "the daemon is stopping".to_owned();
+    let order: responses::Order =
+        serde_json::from_str(order).map_err(|_| "no such request".to_owned())?;
+    let looks = matches!(
+        order,
+        responses::Order::List | responses::Order::Act { dry_run: true, .. }
+    );
+    let (sender, receiver) = oneshot::channel();
+    let asked = Asked {
+        order,
+        by: user(uid),
+        answer: sender,
+    };
+    orders.send(Order::Respond(asked)).map_err(|_| stopping())?;
+    let mut answer = receiver.await.map_err(|_| stopping())??;
+    if !looks && let Err(why) = commit(orders, status, false).await {
+        answer
+            .notes
+            .push(format!("done, but a restart may forget it: {why}"));
+    }
+    serde_json::to_string(&answer).map_err(|error| error.to_string())
+}
+
+/// The name of a user of this host, or its number.
+fn user(uid: u32) -> String {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid {uid}"))
 }
 
 /// Brings everything that was seen so far into the ledger; with `all`, baselines too.

@@ -6,6 +6,7 @@ use super::super::config::Config;
 use super::super::failure::Failure;
 use super::super::reading;
 use super::books::Books;
+use super::respond::Kept;
 use super::watch::Watch;
 use crate::awareness::{Awareness, Incident};
 use crate::export::notify::{Notifier, Targets};
@@ -33,6 +34,7 @@ pub struct Opened {
     routes: Vec<Saved<Learned>>,
     baselines: Vec<BaselineRow>,
     incidents: Vec<Incident>,
+    responses: Kept,
 }
 
 /// Opens everything. What cannot be opened is said, and observing goes on without it.
@@ -77,6 +79,16 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
         .as_ref()
         .and_then(|ledger| store::standing(ledger).ok())
         .unwrap_or_default();
+    let responses = Kept {
+        actions: ledger
+            .as_ref()
+            .and_then(|ledger| store::actions(ledger, None).ok())
+            .unwrap_or_default(),
+        spellings: ledger
+            .as_ref()
+            .and_then(|ledger| store::spellings(ledger).ok())
+            .unwrap_or_default(),
+    };
     let writer = Writer::start(file, ledger, retention(config))
         .map_err(|error| Failure::support("starting a thread", error))?;
     let id = id.or(known);
@@ -116,6 +128,7 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
             .iter()
             .filter_map(|body| serde_json::from_str(body).ok())
             .collect(),
+        responses,
     })
 }
 
@@ -155,6 +168,11 @@ impl Opened {
         let incidents = std::mem::take(&mut self.incidents);
         awareness.restore(baselines, incidents, reading::now());
         Watch::new(awareness, Notifier::start(targets))
+    }
+
+    /// Actions in force, and how credentials are spelled.
+    pub fn responses(&mut self) -> Kept {
+        std::mem::take(&mut self.responses)
     }
 
     /// Opens the books, with what the process before left where that is still good.

@@ -12,7 +12,7 @@ use super::super::config::Config;
 use super::super::failure::Failure;
 use super::super::rules;
 use super::overrule;
-use crate::identity::{Attributor, Registry};
+use crate::identity::{Attributor, Fingerprinter, Registry};
 use crate::route::Routes;
 
 /// Rules to take over.
@@ -23,6 +23,10 @@ pub struct NewRules {
     pub registry: Arc<Registry>,
     /// APIs, where they changed: learned routes are forgotten with the old ones.
     pub routes: Option<Routes>,
+    /// What fingerprints keys.
+    pub fingerprinter: Fingerprinter,
+    /// All that was read.
+    pub config: Config,
 }
 
 /// Reads again what may change while the daemon runs.
@@ -71,19 +75,21 @@ impl Reloader {
         } else {
             Some(rules::routes(&config)?)
         };
-        let attributor =
-            rules::attributor(&config, rules::fingerprinter(&config)?, self.own.clone());
+        let fingerprinter = rules::fingerprinter(&config)?;
+        let attributor = rules::attributor(&config, fingerprinter.clone(), self.own.clone());
         if config.capture != self.config.capture
             || config.metrics != self.config.metrics
             || config.records != self.config.records
         {
             tracing::warn!("[capture], [records] and [metrics] take effect at the next start only");
         }
-        self.config = config;
+        self.config = config.clone();
         Ok(NewRules {
             attributor,
             registry,
             routes,
+            fingerprinter,
+            config,
         })
     }
 }

@@ -16,8 +16,7 @@ use ipnet::IpNet;
 use observer_ebpf::abi::guard::{self, Action as Entry, Guarded, Holder, guarded, hit, network};
 
 use crate::daemon::config::{Config, OnStop};
-use crate::daemon::reading;
-use crate::identity::{Fingerprint, Registry};
+use crate::identity::{Fingerprint, Fingerprinter, Registry};
 use crate::kernel::guard::Stops;
 use crate::kernel::{Kernel, KernelError, monotonic_now};
 use crate::pipeline::{Carrier, Pipeline};
@@ -53,9 +52,12 @@ pub struct Responder {
     /// Of each action, how it was written to the ledger last.
     saved: HashMap<ActionId, Action>,
     totals: Responses,
+    /// What was stopped by each action when that was added to the totals.
+    totalled: BTreeMap<u32, (ActionId, u64)>,
 }
 
 /// What the ledger had.
+#[derive(Debug, Default)]
 pub struct Kept {
     /// Actions in force or proposed, as JSON.
     pub actions: Vec<String>,
@@ -73,6 +75,7 @@ impl Responder {
         pipeline: &mut Pipeline,
         kept: Kept,
         config: &Config,
+        fingerprinter: &Fingerprinter,
     ) -> Result<Self, KernelError> {
         let stops = kernel.take_stops()?;
         let lacking = kernel.load_guard().err().map(|error| error.to_string());
@@ -95,23 +98,21 @@ impl Responder {
             limits: late::Limits::default(),
             saved: HashMap::new(),
             totals: Responses::default(),
+            totalled: BTreeMap::new(),
         };
         responder.configure(config, kernel.own_addresses());
         answers::write(&mut responder.stops, config.response.refuse)?;
         responder.restore(kept, pipeline);
+        responder.registered(pipeline, fingerprinter);
         Ok(responder)
     }
 
     /// Takes settings over; [`Responder::registered`] is to follow.
     pub fn configure(&mut self, config: &Config, own: Vec<std::net::IpAddr>) {
         self.settings = config.response.settings(own);
-        let identity = &config.identity;
-        self.speaks = identity
-            .trusted_proxies
-            .iter()
-            .chain(&identity.gateways)
-            .copied()
-            .collect();
+        let speaks = config.http.trusted_proxies.iter();
+        let speaks = speaks.chain(&config.identity.gateways);
+        self.speaks = speaks.map(|network| network.0).collect();
         self.on_stop = config.response.on_stop;
     }
 
@@ -236,7 +237,11 @@ impl Responder {
     ///
     /// # Errors
     /// When a map cannot be written, or an interface refuses.
-    pub fn apply(&mut self, kernel: &mut Kernel, pipeline: &mut Pipeline) -> Result<(), KernelError> {
+    pub fn apply(
+        &mut self,
+        kernel: &mut Kernel,
+        pipeline: &mut Pipeline,
+    ) -> Result<(), KernelError> {
         self.write_actions(pipeline)?;
         self.write_networks(pipeline)?;
         self.hand_out(pipeline)?;
@@ -260,9 +265,13 @@ impl Responder {
             if known.is_some_and(|(id, _)| *id == action.id) {
                 continue;
             }
-            let entry = entry(action, monotonic.saturating_add(action.until.saturating_sub(utc)));
+            let entry = entry(
+                action,
+                monotonic.saturating_add(action.until.saturating_sub(utc)),
+            );
             self.stops.reset(action.slot)?;
             self.late.remove(&action.slot);
+            self.totalled.remove(&action.slot);
             self.limits.forget(action.slot);
             self.stops.set_action(action.slot, Some(entry))?;
             self.applied.insert(action.slot, (action.id.clone(), entry));
@@ -289,10 +298,7 @@ impl Responder {
             return Ok(());
         }
         let mut entries = BTreeMap::new();
-        if networks
-            .iter()
-            .any(|(_, rule)| *rule == NetworkRule::Allow)
-        {
+        if networks.iter().any(|(_, rule)| *rule == NetworkRule::Allow) {
             let speaks = self.speaks.iter();
             entries.extend(speaks.map(|network| (*network, network::SPEAKS)));
         }
@@ -402,12 +408,13 @@ impl Responder {
             return;
         };
         let verb = usize::from(entry.interval != 0);
-        let before = self.totals.seen.insert(slot, (id.to_string(), hits.refused + hits.packets));
+        let stopped = hits.refused + hits.packets;
+        let before = self.totalled.insert(slot, (id.clone(), stopped));
         let before = before
-            .filter(|(known, _)| known == id.as_str())
+            .filter(|(known, _)| known == id)
             .map_or(0, |(_, count)| count);
         if let Some(count) = self.totals.dropped.get_mut(verb) {
-            *count += (hits.refused + hits.packets).saturating_sub(before);
+            *count += stopped.saturating_sub(before);
         }
     }
 
@@ -464,7 +471,11 @@ impl Responder {
     ///
     /// # Errors
     /// When a map cannot be written.
-    pub fn stop(&mut self, kernel: &mut Kernel, pipeline: &mut Pipeline) -> Result<(), KernelError> {
+    pub fn stop(
+        &mut self,
+        kernel: &mut Kernel,
+        pipeline: &mut Pipeline,
+    ) -> Result<(), KernelError> {
         if self.on_stop == OnStop::Clear {
             self.count(pipeline);
             pipeline.stops_mut().book.clear("stop", now());
@@ -488,21 +499,12 @@ impl Responder {
         ]
     }
 
-    /// Takes a new registry.
-    ///
-    /// # Errors
-    /// When a map cannot be written.
-    pub fn registered(
-        &mut self,
-        kernel: &mut Kernel,
-        pipeline: &mut Pipeline,
-        fingerprinter: &crate::identity::Fingerprinter,
-    ) -> Result<(), KernelError> {
+    /// Takes the settings and the pipeline's registry over. What that changes is still to be carried out.
+    pub fn registered(&self, pipeline: &mut Pipeline, fingerprinter: &Fingerprinter) {
         let registry: Arc<Registry> = Arc::clone(pipeline.registry());
         let book = &mut pipeline.stops_mut().book;
         book.configure(self.settings.clone(), now());
         book.registered(&registry, fingerprinter, now());
-        self.apply(kernel, pipeline)
     }
 }
 

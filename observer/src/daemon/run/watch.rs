@@ -38,6 +38,8 @@ pub struct Watch {
     /// Some of them are still to be handed out.
     saving: bool,
     shown: Option<Instant>,
+    /// Incidents that began, or changed, and were not looked at for what could be done about them.
+    told: Vec<Incident>,
 }
 
 impl Watch {
@@ -49,13 +51,22 @@ impl Watch {
             saved: Instant::now(),
             saving: false,
             shown: None,
+            told: Vec::new(),
         }
+    }
+
+    /// Incidents that changed since this was asked last.
+    pub fn take_told(&mut self) -> Vec<Incident> {
+        std::mem::take(&mut self.told)
     }
 
     /// Takes one exchange.
     #[inline]
     pub fn observe(&mut self, call: &Call) {
-        self.awareness.observe(call);
+        // What the observer itself refused says nothing of the consumer or the application.
+        if call.refused.is_none() {
+            self.awareness.observe(call);
+        }
     }
 
     /// Takes a TLS handshake.
@@ -154,7 +165,9 @@ impl Watch {
         for incident in self.awareness.take_grown(false) {
             batch.incident(row(&incident));
         }
-        !changes.is_empty()
+        let happened = !changes.is_empty();
+        self.told.extend(changes);
+        happened
     }
 }
 

@@ -9,6 +9,9 @@ use crate::awareness::{Rule, Severity};
 use crate::usage::reconcile::Class;
 use crate::usage::{ErrorClass, UNKNOWN};
 
+/// What is done about somebody, in the order in which it is counted.
+const VERBS: [&str; 2] = ["block", "limit"];
+
 /// Counts by rule and severity, zero for each rule at its own: alerts need a series before it rises.
 fn counted(counts: &[((Rule, Severity), u64)]) -> BTreeMap<(Rule, Severity), u64> {
     let mut sums: BTreeMap<_, _> = Rule::ALL
@@ -22,7 +25,7 @@ fn counted(counts: &[((Rule, Severity), u64)]) -> BTreeMap<(Rule, Severity), u64
 }
 
 /// Every family of the contract that is counted so far.
-pub(super) static FAMILIES: [Family; 44] = [
+pub(super) static FAMILIES: [Family; 46] = [
     Family {
         name: "http_requests_total",
         kind: MetricType::COUNTER,
@@ -458,6 +461,28 @@ pub(super) static FAMILIES: [Family; 44] = [
         fill: |samples, from| {
             for (what, share) in &from.capture.shedding {
                 samples.add(&[what], *share);
+            }
+        },
+    },
+    Family {
+        name: "response_actions_active",
+        kind: MetricType::GAUGE,
+        labels: &["verb"],
+        help: "Keys, accounts and networks that are shut off or limited.",
+        fill: |samples, from| {
+            for (verb, count) in VERBS.iter().zip(from.capture.responses.active) {
+                samples.count(&[verb], count);
+            }
+        },
+    },
+    Family {
+        name: "response_dropped_packets_total",
+        kind: MetricType::COUNTER,
+        labels: &["verb"],
+        help: "Packets that were dropped, and requests that were refused, because of a block or a limit.",
+        fill: |samples, from| {
+            for (verb, count) in VERBS.iter().zip(from.capture.responses.dropped) {
+                samples.count(&[verb], count);
             }
         },
     },

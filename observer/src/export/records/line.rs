@@ -67,6 +67,9 @@ pub fn write_record(line: &mut Vec<u8>, call: &Call) {
     if let Some(terms) = call.tls.as_deref() {
         fields.terms(terms);
     }
+    if let Some(action) = call.refused.as_deref() {
+        fields.text(",\"response\":", action);
+    }
     fields.raw("}\n");
 }
 

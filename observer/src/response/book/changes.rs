@@ -48,7 +48,7 @@ impl Book {
         &mut self,
         incident: &Incident,
         registry: &Registry,
-        radius: Radius,
+        radius: impl FnOnce(&Subject) -> Radius,
         now: u64,
     ) -> Considered {
         if self.settings.mode == Mode::Observe || !incident.state.is_open() {
@@ -66,6 +66,7 @@ impl Book {
         if self.index.slot(&subject).is_some() || self.proposal(&subject).is_some() {
             return Considered::Known;
         }
+        let radius = radius(&subject);
         let request = Request {
             subject,
             verb: remedy.verb,

@@ -127,7 +127,7 @@ fn step(book: &mut Book, now: &mut u64, allow: &mut Settings, step: Step) {
         Step::Consider(rule, severity, about) => {
             let found = incident(rule, severity, about);
             let mode = book.mode();
-            let came = book.consider(&found, &registry, Radius::default(), *now);
+            let came = book.consider(&found, &registry, |_| Radius::default(), *now);
             if mode != Mode::Act {
                 assert!(!matches!(came, Considered::Began(_)));
             }
@@ -359,7 +359,12 @@ fn no_number_of_refused_requests_in_a_name_leads_to_anything_against_it() {
             };
             let mut found = incident(rule, Severity::Critical, about);
             found.id = number.to_string().into();
-            let came = book.consider(&found, &registry, Radius::default(), NOW + number as u64);
+            let came = book.consider(
+                &found,
+                &registry,
+                |_| Radius::default(),
+                NOW + number as u64,
+            );
             assert_eq!(came, Considered::Nothing);
         }
         assert_eq!(book.active().count() + book.proposed().count(), 0);

@@ -214,6 +214,7 @@ fn clocks_and_meanings_are_found_out() {
                 whole: true,
                 consumer: "acme".into(),
                 certain: true,
+                refused: false,
                 is_route: false,
                 text: 0,
             };
@@ -253,6 +254,7 @@ fn servers_are_told_by_their_exchanges() {
         whole: true,
         consumer: "acme".into(),
         certain: true,
+        refused: false,
         is_route: false,
         text: 0,
     };

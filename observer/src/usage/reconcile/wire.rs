@@ -37,6 +37,8 @@ pub struct Record {
     pub consumer: Arc<str>,
     /// All of it was read with certainty.
     pub certain: bool,
+    /// The observer refused it: no server has a line of it.
+    pub refused: bool,
     /// Its path is a route: the configuration keeps no more.
     pub is_route: bool,
     /// Hash of its line.
@@ -66,6 +68,8 @@ struct Fields<'a> {
     #[serde(borrow)]
     consumer: Cow<'a, str>,
     complete: bool,
+    #[serde(default, borrow)]
+    response: Option<Cow<'a, str>>,
 }
 
 impl Record {
@@ -91,6 +95,7 @@ impl Record {
             ),
             consumer: Arc::from(&*fields.consumer),
             certain: fields.complete,
+            refused: fields.response.is_some(),
             is_route: target == fields.route && target.contains('{'),
             text: text(line),
         })

@@ -73,7 +73,12 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_response_with_places_to_fill_in() {
-        let bytes = answer("403 Forbidden", "Forbidden", 403, "This credential is blocked.");
+        let bytes = answer(
+            "403 Forbidden",
+            "Forbidden",
+            403,
+            "This credential is blocked.",
+        );
         let (numbers, text) = bytes.split_at(16);
         let [length, head, name, seconds] = [0, 4, 8, 12].map(|at| {
             let word = numbers.get(at..at + 4).and_then(<[u8]>::first_chunk);

@@ -60,13 +60,9 @@ impl Responder {
             return Ok(());
         };
         let (entry, request) = (*entry, &caught.request);
-        if let Some((hash, fingerprint)) = caught.spelling {
+        if let Some((hash, fingerprint, location)) = &caught.spelling {
             // Its next request is the kernel's to stop.
-            let location = self.locations.get(&hash).cloned();
-            if let Some(location) = location.or_else(|| caught.location.clone()) {
-                let seconds = super::now() / 1_000_000_000;
-                self.learn(hash, fingerprint, &location, seconds);
-            }
+            self.learn(*hash, *fingerprint, location, super::now() / 1_000_000_000);
         }
         let known = self.stops.guarded(&request.flow);
         let decided = known.filter(|known| known.state & guarded::DECIDED != 0);
@@ -81,7 +77,8 @@ impl Responder {
             return Ok(());
         }
         let now = monotonic_now();
-        if entry.until < now || (entry.interval != 0 && self.limits.take(caught.slot, &entry, now)) {
+        if entry.until < now || (entry.interval != 0 && self.limits.take(caught.slot, &entry, now))
+        {
             return Ok(());
         }
         found.0 += 1;

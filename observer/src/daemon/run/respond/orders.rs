@@ -9,9 +9,7 @@ use crate::awareness::Incident;
 use crate::daemon::responses::order::{Answer, Order};
 use crate::kernel::Kernel;
 use crate::pipeline::Pipeline;
-use crate::response::{
-    Action, By, Considered, Request, State, Subject, SubjectKind, Unresolved, Verb, Which,
-};
+use crate::response::{By, Considered, Request, Subject, SubjectKind, Verb, Which};
 
 /// An order, who gave it, and where the answer goes.
 pub struct Asked {
@@ -99,7 +97,9 @@ impl Responder {
                 let book = &pipeline.stops().book;
                 let standing = book.active().chain(book.proposed()).chain(book.ended());
                 answer.actions = standing.cloned().collect();
-                answer.actions.sort_by_key(|action| std::cmp::Reverse(action.begun));
+                answer
+                    .actions
+                    .sort_by_key(|action| std::cmp::Reverse(action.begun));
             }
         }
         Ok(answer)
@@ -111,7 +111,7 @@ impl Responder {
         kind: Option<SubjectKind>,
         pipeline: &Pipeline,
     ) -> Result<Subject, String> {
-        Subject::resolve(target, kind, pipeline.registry()).map_err(|error: Unresolved| text(error))
+        Subject::resolve(target, kind, pipeline.registry()).map_err(text)
     }
 
     /// What whoever acts should know.
@@ -138,7 +138,8 @@ impl Responder {
         };
         if new {
             notes.push(
-                "no accepted request of it was seen here yet: its first one is noticed late".to_owned(),
+                "no accepted request of it was seen here yet: its first one is noticed late"
+                    .to_owned(),
             );
         }
         if matches!(subject, Subject::Network(_))
@@ -153,31 +154,17 @@ impl Responder {
         notes
     }
 
-    /// Looks whether something is to be done about incidents. True: the book has changed.
+    /// Looks whether something is to be done about incidents. True: something is in force from now on.
     pub fn consider(&mut self, incidents: &[Incident], pipeline: &mut Pipeline) -> bool {
         let mut changed = false;
         let registry = std::sync::Arc::clone(pipeline.registry());
         for incident in incidents {
             let book = &mut pipeline.stops_mut().book;
-            let considered = book.consider(incident, &registry, Default::default(), now());
-            let (Considered::Proposed(id) | Considered::Began(id)) = considered else {
-                continue;
-            };
-            changed = true;
-            if let Some(subject) = book.get(&id).map(|action: &Action| action.subject.clone()) {
-                let radius = self.recent.radius(&subject, now());
-                book.measured(&id, radius);
-            }
+            let radius = |subject: &Subject| self.recent.radius(subject, now());
+            let considered = book.consider(incident, &registry, radius, now());
+            changed |= matches!(considered, Considered::Began(_));
         }
         changed
-    }
-
-    /// Whether an action of that answer is in force.
-    pub fn began(answer: &Answer) -> bool {
-        answer
-            .actions
-            .iter()
-            .any(|action| action.state == State::Active)
     }
 }
 
