@@ -69,7 +69,7 @@ pub mod map {
     pub const GUARDED: &str = "GUARDED";
     /// Prefixes of addresses to places of actions, or to what [`super::guard::network`] says.
     pub const NETWORKS: &str = "NETWORKS";
-    /// One `u64` a place of [`super::guard::guard`].
+    /// One `u64` a place of [`super::guard::place`].
     pub const GUARD: &str = "GUARD";
     /// Those that stay pinned over a restart.
     pub const PINNED: [&str; 23] = [

@@ -111,7 +111,7 @@ pub static GUARDED: LruHashMap<FlowKey, Guarded> = LruHashMap::with_max_entries(
 static NETWORKS: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(1 << 15, 0);
 
 #[map]
-static GUARD: Array<u64> = Array::with_max_entries(guard::guard::PLACES, 0);
+static GUARD: Array<u64> = Array::with_max_entries(guard::place::PLACES, 0);
 
 /// Ring sizes are set at load; this is the least that the kernel takes.
 const PAGE: u32 = 4096;
@@ -339,7 +339,7 @@ pub fn network(address: [u8; 16]) -> Option<u32> {
     NETWORKS.get(Key::new(128, address)).copied()
 }
 
-/// A word of what holds for all that is stopped, see [`guard::guard`].
+/// A word of what holds for all that is stopped, see [`guard::place`].
 #[inline(always)]
 pub fn guarding(place: u32) -> u64 {
     GUARD.get(place).copied().unwrap_or(0)
@@ -348,7 +348,7 @@ pub fn guarding(place: u32) -> u64 {
 /// Takes note of when something was refused last.
 #[inline(always)]
 pub fn note_refusal(now: u64) {
-    if let Some(at) = GUARD.get_ptr_mut(guard::guard::REFUSED) {
+    if let Some(at) = GUARD.get_ptr_mut(guard::place::REFUSED) {
         // SAFETY: one aligned word, written as a whole.
         unsafe { *at = now };
     }

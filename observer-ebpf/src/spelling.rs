@@ -232,7 +232,8 @@ impl Field {
         steps = 0;
         while steps < 4 {
             let byte = (read(last.wrapping_sub(8)) >> 56) as u8;
-            if !white(byte) && !(steps == 0 && byte == b'\r') {
+            let ends = steps == 0 && byte == b'\r';
+            if !(white(byte) || ends) {
                 break;
             }
             last -= 1;

@@ -171,7 +171,7 @@ pub mod guarded {
 }
 
 /// Places of [`super::map::GUARD`].
-pub mod guard {
+pub mod place {
     /// Nanoseconds of the monotonic clock after which nothing is stopped: the last deadline.
     pub const UNTIL: u32 = 0;
     /// When a request was refused last, as the programs have it.

@@ -31,9 +31,9 @@ const WORDS: u32 = NAME_WORDS + HEAD as u32 / 8;
 pub fn packet(packet: &Skb<'_>, link: Link) -> i32 {
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    let refused = maps::guarding(guard::guard::REFUSED);
+    let refused = maps::guarding(guard::place::REFUSED);
     let lingering = refused != 0 && refused.wrapping_add(LINGER) > now;
-    if maps::guarding(guard::guard::UNTIL) < now && !lingering {
+    if maps::guarding(guard::place::UNTIL) < now && !lingering {
         return NEXT;
     }
     let Some(scratch) = maps::guard_scratch() else {
@@ -45,7 +45,7 @@ pub fn packet(packet: &Skb<'_>, link: Link) -> i32 {
     if !matches!(walked, Walk::Segment | Walk::Quic) || !maps::is_wanted(&segment.flow) {
         return NEXT;
     }
-    let network = match maps::guarding(guard::guard::NETWORKS) {
+    let network = match maps::guarding(guard::place::NETWORKS) {
         0 => 0,
         how => match of_network(segment, now, how == 1) {
             Verdict::Drop => return TC_ACT_SHOT,
@@ -137,7 +137,7 @@ fn sender(segment: &TcpSegment) -> [u8; 16] {
 pub fn shield<P: Source>(packet: &P) -> u32 {
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    if maps::guarding(guard::guard::UNTIL) < now || maps::guarding(guard::guard::NETWORKS) != 1 {
+    if maps::guarding(guard::place::UNTIL) < now || maps::guarding(guard::place::NETWORKS) != 1 {
         return xdp_action::XDP_PASS;
     }
     let Some(GuardScratch { segment, .. }) = maps::guard_scratch() else {

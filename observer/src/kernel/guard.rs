@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuHashMap};
 use ipnet::IpNet;
-use observer_ebpf::abi::guard::{Action, Answer, Guarded, Holder, guard, hit};
+use observer_ebpf::abi::guard::{Action, Answer, Guarded, Holder, hit, place};
 use observer_ebpf::abi::{FlowKey, map};
 use observer_ebpf::spelling::{self, Places};
 
@@ -188,13 +188,13 @@ impl Stops {
     }
 
     /// Says until when anything is stopped (nanoseconds of the monotonic clock; zero: nothing is), and how networks are, by
-    /// [`guard::NETWORKS`].
+    /// [`place::NETWORKS`].
     ///
     /// # Errors
     /// When the map cannot be written.
     pub fn set_guard(&mut self, until: u64, networks: u64) -> Result<(), MapError> {
-        self.guard.set(guard::NETWORKS, networks, 0)?;
-        self.guard.set(guard::UNTIL, until, 0)
+        self.guard.set(place::NETWORKS, networks, 0)?;
+        self.guard.set(place::UNTIL, until, 0)
     }
 
     /// Has connections looked up for a while, as if a request had just been refused: for those that are to be reset.
@@ -202,7 +202,7 @@ impl Stops {
     /// # Errors
     /// When the map cannot be written.
     pub fn look_up_until(&mut self, now: u64) -> Result<(), MapError> {
-        self.guard.set(guard::REFUSED, now, 0)
+        self.guard.set(place::REFUSED, now, 0)
     }
 }
 

@@ -15,6 +15,7 @@ mod memory;
 mod packet;
 mod process;
 mod replay;
+mod response;
 mod throughput;
 mod tls;
 mod turns;
@@ -53,6 +54,8 @@ enum What {
     Management(management::Options),
     /// AKB-1 and NAB: what awareness tells, how soon, and what it costs
     Awareness(awareness::Options),
+    /// nginx's throughput with nothing and with many keys shut off, and how soon one is (root)
+    Response(response::Options),
     /// Nanoseconds that the kernel programs take for each kind of packet (root)
     Packet(packet::Options),
     /// Open connections and keep them: a part of `memory`
@@ -94,6 +97,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
         Some(What::Ledger(options)) => ledger::measure(options)?,
         Some(What::Management(options)) => management::measure(options)?,
         Some(What::Awareness(options)) => awareness::measure(options)?,
+        Some(What::Response(options)) => response::measure(options)?,
         Some(What::Packet(options)) => packet::measure(options)?,
         None => {
             let mut all = Table::default();
@@ -105,6 +109,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
             all.extend(ledger::measure(&ledger::Options::default())?);
             all.extend(management::measure(&management::Options::default())?);
             all.extend(awareness::measure(&awareness::Options::default())?);
+            all.extend(response::measure(&response::Options::default())?);
             all.extend(packet::measure(&packet::Options::default())?);
             all
         }

@@ -135,7 +135,7 @@ pub fn measure(options: &Options) -> Result<Table, Failure> {
 }
 
 /// Requests a second of wrk at saturation.
-fn load(lab: &Lab, seconds: u32) -> Result<f64, Failure> {
+pub fn load(lab: &Lab, seconds: u32) -> Result<f64, Failure> {
     let text = lab.client.enter(|| {
         output(
             Command::new("wrk")

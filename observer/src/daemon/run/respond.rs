@@ -9,7 +9,7 @@ mod late;
 mod orders;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -258,9 +258,9 @@ impl Responder {
 
     fn write_actions(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
         let (utc, monotonic) = (now(), monotonic_now());
-        let mut gone: Vec<u32> = self.applied.keys().copied().collect();
+        let mut gone: BTreeSet<u32> = self.applied.keys().copied().collect();
         for action in pipeline.stops().book.active() {
-            gone.retain(|slot| *slot != action.slot);
+            gone.remove(&action.slot);
             let known = self.applied.get(&action.slot);
             if known.is_some_and(|(id, _)| *id == action.id) {
                 continue;
@@ -486,7 +486,7 @@ impl Responder {
 
     /// What is in force, and what was stopped, for exporters.
     pub fn totals(&self) -> Responses {
-        self.totals.clone()
+        self.totals
     }
 
     /// What a bound refused: stage, reason, count.
