@@ -132,6 +132,8 @@ pub mod program {
     pub const GUARD_IP: &str = "observer_guard_ip";
     /// XDP: drops what comes from networks that are shut off.
     pub const SHIELD: &str = "observer_shield";
+    /// XDP: the same, and sees what it lets pass.
+    pub const SHIELDED: &str = "observer_shielded";
     /// Tracepoint `sock:inet_sock_set_state`: which process opened a connection.
     pub const SOCKETS: &str = "observer_sockets";
     /// Probe in OpenSSL's `EVP_KDF_derive`: what connections derive their keys from.

@@ -82,6 +82,17 @@ fn observer_shield(ctx: XdpContext) -> u32 {
     programs::guard::shield(&Frame::new(&ctx))
 }
 
+/// XDP, ingress, Ethernet: both in one, where an interface has room for one.
+#[xdp(frags)]
+fn observer_shielded(ctx: XdpContext) -> u32 {
+    let frame = Frame::new(&ctx);
+    let verdict = programs::guard::shield(&frame);
+    if verdict == XDP_PASS {
+        programs::see::segment(&frame, Link::Ethernet, ctx.ingress_ifindex() as u32, false);
+    }
+    verdict
+}
+
 /// Tracepoint `sock:inet_sock_set_state`.
 #[tracepoint(category = "sock", name = "inet_sock_set_state")]
 fn observer_sockets(ctx: TracePointContext) -> u32 {

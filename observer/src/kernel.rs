@@ -445,7 +445,7 @@ impl Kernel {
             self.unguard();
             self.guards = Some(shield);
         }
-        for (index, seeing) in &self.attached {
+        for (index, seeing) in &mut self.attached {
             let mut interfaces = self.interfaces.iter();
             let Some(interface) = interfaces.find(|interface| interface.index == *index) else {
                 continue;
@@ -467,7 +467,8 @@ impl Kernel {
         self.guards = None;
         let pins = self.settings.pins.as_ref();
         for (index, guarding) in std::mem::take(&mut self.guarding) {
-            attach::detach_guard(&mut self.object, guarding, index, pins);
+            let seeing = self.attached.get_mut(&index);
+            attach::detach_guard(&mut self.object, guarding, index, seeing, pins);
         }
         if let Some(pins) = pins {
             pins.unlink(|_, hook| !attach::stops(hook));
@@ -585,7 +586,7 @@ impl Kernel {
             .collect();
         for index in gone {
             if let Some(guarding) = self.guarding.remove(&index) {
-                attach::detach_guard(&mut self.object, guarding, index, None);
+                attach::detach_guard(&mut self.object, guarding, index, None, None);
             }
             if let Some(attachment) = self.attached.remove(&index) {
                 attach::detach(&mut self.object, attachment);
@@ -653,7 +654,7 @@ impl Drop for Kernel {
     fn drop(&mut self) {
         // Pinned, they hold until their deadlines.
         for (index, guarding) in std::mem::take(&mut self.guarding) {
-            attach::detach_guard(&mut self.object, guarding, index, None);
+            attach::detach_guard(&mut self.object, guarding, index, None, None);
         }
         for (_, attachment) in std::mem::take(&mut self.attached) {
             attach::detach(&mut self.object, attachment);

@@ -65,6 +65,15 @@ impl Action {
         }
         bytes
     }
+
+    /// The name in the bytes of a value in a map.
+    pub fn name_of(bytes: &[u8; Self::SIZE]) -> [u8; NAME] {
+        let mut name = [0; NAME];
+        for (to, from) in name.iter_mut().zip(bytes.iter().skip(24)) {
+            *to = *from;
+        }
+        name
+    }
 }
 
 /// What is sent to a client instead of its request being passed on. As bytes: the four numbers, then the text.

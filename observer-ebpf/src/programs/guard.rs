@@ -90,7 +90,7 @@ pub fn packet(packet: &Skb<'_>, link: Link) -> i32 {
     if place == 0 || mixed || holder.consumer & ALLOWED != 0 {
         return NEXT;
     }
-    if is_refused(&scratch.segment, known, place, now) {
+    if refuse::find(packet, link, scratch) && is_refused(&scratch.segment, known, place, now) {
         refuse::request(packet, link, scratch, known)
     } else {
         NEXT
@@ -156,18 +156,20 @@ pub fn shield<P: Source>(packet: &P) -> u32 {
 /// The connection of a request, with the consumer that it carries taken note of. `None`: there is nothing to say of it.
 #[inline(always)]
 fn carried(segment: &TcpSegment, consumer: u32, asked: bool) -> Option<&'static mut Guarded> {
-    if GUARDED.get_ptr(&segment.flow).is_none() {
-        if consumer == 0 && !asked {
-            return None;
+    let known = match GUARDED.get_ptr_mut(&segment.flow) {
+        Some(known) => known,
+        None if consumer == 0 && !asked => return None,
+        None => {
+            let new = Guarded {
+                consumer,
+                ..Guarded::default()
+            };
+            GUARDED.insert(&segment.flow, &new, 0).ok()?;
+            GUARDED.get_ptr_mut(&segment.flow)?
         }
-        let new = Guarded {
-            consumer,
-            ..Guarded::default()
-        };
-        GUARDED.insert(&segment.flow, &new, 0).ok()?;
-    }
+    };
     // SAFETY: as in `packet`.
-    let known = unsafe { &mut *GUARDED.get_ptr_mut(&segment.flow)? };
+    let known = unsafe { &mut *known };
     if consumer != 0 && known.consumer != consumer {
         if known.consumer == 0 {
             known.consumer = consumer;

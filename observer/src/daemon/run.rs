@@ -8,6 +8,7 @@ mod capture;
 pub mod control;
 mod load;
 pub mod looking;
+mod obey;
 mod opening;
 mod reload;
 mod respond;

@@ -1,5 +1,7 @@
 //! Which interfaces are watched, and by which hook: native XDP where it costs nothing, TC elsewhere.
 
+mod guarding;
+
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
@@ -15,6 +17,7 @@ use observer_ebpf::abi::program;
 use super::KernelError;
 use super::links::{Interface, Layer};
 use super::pins::Pins;
+pub use guarding::{Guarding, attach_guard, detach_guard, load_guard, stops};
 
 /// What the operator wants for ingress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,19 +78,12 @@ pub struct Attachment {
 /// Names of hooks in pins.
 const INGRESS: &str = "ingress";
 const EGRESS: &str = "egress";
-const GUARD: &str = "guard";
-const SHIELD: &str = "shield";
-
-/// Whether a pinned link is that of a program that stops traffic.
-pub fn stops(hook: &str) -> bool {
-    [GUARD, SHIELD].contains(&hook)
-}
 
 impl Attachment {
     /// The hooks that programs are attached to, as they are called in pins.
     pub fn hooks(&self) -> impl Iterator<Item = &'static str> {
         let ingress = match self.ingress {
-            Ingress::Xdp(_) => self.choice.hook.name(),
+            Ingress::Xdp(..) => self.choice.hook.name(),
             Ingress::Tc(..) => INGRESS,
         };
         [ingress]
@@ -98,7 +94,8 @@ impl Attachment {
 
 #[derive(Debug)]
 enum Ingress {
-    Xdp(XdpLinkId),
+    /// The program, and its link; none where it was lost on its way to another program.
+    Xdp(&'static str, Option<XdpLinkId>),
     Tc(&'static str, SchedClassifierLinkId),
 }
 
@@ -195,7 +192,7 @@ pub fn attach(
         ),
         Hook::NativeXdp | Hook::GenericXdp => {
             match attach_xdp(object, interface, choice.hook, pins) {
-                Ok(link) => Ingress::Xdp(link),
+                Ok(link) => Ingress::Xdp(program::XDP, Some(link)),
                 Err(error) if mode == Mode::Auto => {
                     choice = Choice {
                         hook: Hook::Tc,
@@ -232,8 +229,10 @@ pub fn attach(
 /// Takes the programs off an interface. One that is gone took its programs with it.
 pub fn detach(object: &mut Ebpf, attachment: Attachment) {
     match attachment.ingress {
-        Ingress::Xdp(link) => {
-            if let Ok(program) = xdp(object, program::XDP) {
+        Ingress::Xdp(name, link) => {
+            if let Some(link) = link
+                && let Ok(program) = xdp(object, name)
+            {
                 let _ = program.detach(link);
             }
         }
@@ -241,90 +240,6 @@ pub fn detach(object: &mut Ebpf, attachment: Attachment) {
     }
     if let Some((name, link)) = attachment.egress {
         detach_tc(object, name, link);
-    }
-}
-
-/// Programs that stop traffic, attached to an interface.
-#[derive(Debug)]
-pub struct Guarding {
-    guard: (&'static str, SchedClassifierLinkId),
-    shield: Option<XdpLinkId>,
-}
-
-/// Loads the programs that refuse requests.
-///
-/// # Errors
-/// When the kernel refuses one.
-pub fn load_guard(object: &mut Ebpf) -> Result<(), KernelError> {
-    for name in [program::GUARD, program::GUARD_IP] {
-        let program = classifier(object, name)?;
-        if program.fd().is_err() {
-            program.load()?;
-        }
-    }
-    Ok(())
-}
-
-/// Attaches what refuses requests behind what sees them; with `shield`, what drops packets before there is an skb, where the
-/// interface has no program of XDP: elsewhere, and on lo, the former does both.
-///
-/// # Errors
-/// When the kernel refuses; nothing stays attached then.
-pub fn attach_guard(
-    object: &mut Ebpf,
-    interface: &Interface,
-    seeing: &Attachment,
-    driver: Option<&str>,
-    shield: bool,
-    pins: Option<&Pins>,
-) -> Result<Guarding, KernelError> {
-    let name = match interface.layer {
-        Layer::Ip => program::GUARD_IP,
-        _ => program::GUARD,
-    };
-    let order = match seeing.ingress {
-        Ingress::Tc(seeing, _) => LinkOrder::after_program(classifier(object, seeing)?)?,
-        Ingress::Xdp(_) => LinkOrder::first(),
-    };
-    let place = Place {
-        hook: GUARD,
-        at: TcAttachType::Ingress,
-        order,
-        // After those that see: without links, whose priority is smaller goes first.
-        priority: u16::MAX,
-    };
-    let link = attach_classifier(object, name, interface, place, pins)?;
-    let mut guarding = Guarding {
-        guard: (name, link),
-        shield: None,
-    };
-    let free = interface.layer == Layer::Ethernet && matches!(seeing.ingress, Ingress::Tc(..));
-    if shield && free {
-        let native = driver.is_some_and(|driver| XDP_DRIVERS.contains(&driver));
-        let mode = if native {
-            XdpMode::Driver
-        } else {
-            XdpMode::Skb
-        };
-        let pin = pins.map(|pins| pins.link(interface.index, SHIELD));
-        // Whose program stands there stays; packets of networks are then dropped a little later.
-        guarding.shield =
-            attach_to_xdp(object, program::SHIELD, interface, mode, pin.as_deref()).ok();
-    }
-    Ok(guarding)
-}
-
-/// Takes the programs that stop traffic off an interface.
-pub fn detach_guard(object: &mut Ebpf, guarding: Guarding, index: u32, pins: Option<&Pins>) {
-    let (name, link) = guarding.guard;
-    detach_tc(object, name, link);
-    if let Some(link) = guarding.shield
-        && let Ok(program) = xdp(object, program::SHIELD)
-    {
-        let _ = program.detach(link);
-    }
-    if let Some(pins) = pins {
-        pins.unlink(|interface, hook| interface != index || !stops(hook));
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuHashMap};
 use ipnet::IpNet;
-use observer_ebpf::abi::guard::{Action, Answer, Guarded, Holder, hit, place};
+use observer_ebpf::abi::guard::{Action, Answer, Guarded, Holder, NAME, hit, place};
 use observer_ebpf::abi::{FlowKey, map};
 use observer_ebpf::spelling::{self, Places};
 
@@ -63,6 +63,12 @@ impl Stops {
     pub fn set_action(&mut self, place: u32, action: Option<Action>) -> Result<(), MapError> {
         let action = action.unwrap_or_default();
         self.actions.set(place, action.to_bytes(), 0)
+    }
+
+    /// The name of the action at a place; zeros: there is none.
+    pub fn name_at(&self, place: u32) -> [u8; NAME] {
+        let action = self.actions.get(&place, 0);
+        action.map_or([0; NAME], |bytes| Action::name_of(&bytes))
     }
 
     /// Empties what a place has of an action before: its bucket and its hits.
@@ -162,6 +168,17 @@ impl Stops {
             Err(_) if new => Ok(self.guarded(flow)),
             result => result.map(|()| None),
         }
+    }
+
+    /// Forgets all connections: while no program looked, their names may have gone to others.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn forget_connections(&mut self) -> Result<(), MapError> {
+        let flows: Vec<[u8; FlowKey::SIZE]> = self.guarded.keys().flatten().collect();
+        flows
+            .iter()
+            .try_for_each(|flow| removed(self.guarded.remove(flow)))
     }
 
     /// Replaces the table of networks.

@@ -46,7 +46,7 @@ pub struct Plan {
     stamped: bool,
 }
 
-/// Refuses the request that begins with the segment of the scratch space.
+/// Refuses the request that begins with the segment of the scratch space, whose headers were found.
 #[inline(always)]
 pub fn request(
     packet: &Skb<'_>,
@@ -66,9 +66,6 @@ pub fn request(
     else {
         return reset(packet, link, scratch);
     };
-    if !find(packet, link, scratch) {
-        return TC_ACT_SHOT;
-    }
     let length = fill(
         packet,
         &scratch.segment,
@@ -151,7 +148,11 @@ pub fn linger(
     }
     if segment.length > 0 && super::offset(segment) == known.decided {
         // The answer was lost. The reset that goes with it finds nobody, or is needed again.
-        return request(packet, link, scratch, known);
+        return if find(packet, link, scratch) {
+            request(packet, link, scratch, known)
+        } else {
+            TC_ACT_SHOT
+        };
     }
     let fin = segment.flags & tcp::FIN != 0;
     if segment.length == 0 && !fin {
@@ -207,7 +208,7 @@ impl Plan {
 
 /// Finds the headers of the packet. False: options or extensions stand between them.
 #[inline(always)]
-fn find(packet: &Skb<'_>, link: Link, scratch: &mut GuardScratch) -> bool {
+pub fn find(packet: &Skb<'_>, link: Link, scratch: &mut GuardScratch) -> bool {
     let GuardScratch { segment, plan, .. } = scratch;
     plan.ethernet = matches!(link, Link::Ethernet);
     plan.network = if plan.ethernet { ETHERNET } else { 0 };

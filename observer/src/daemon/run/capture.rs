@@ -1,7 +1,7 @@
 //! The thread that observes: rings in, calls out, hints back.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,13 +11,12 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::super::failure::Failure;
 use super::super::host::ThisHost;
-use super::super::responses;
 use super::super::statistics;
 use super::Order;
 use super::books::Books;
 use super::load::Load;
-use super::reload::NewRules;
-use super::respond::{Asked, Responder};
+use super::obey::tell;
+use super::respond::Responder;
 use super::secrets::{material, say};
 use super::watch::Watch;
 use crate::export::State;
@@ -41,18 +40,18 @@ const UNHEARD: u64 = 2_000_000_000;
 
 /// Everything that observing needs.
 pub struct Capture {
-    kernel: Kernel,
-    pipeline: Pipeline,
-    records: Option<RecordSink>,
+    pub(super) kernel: Kernel,
+    pub(super) pipeline: Pipeline,
+    pub(super) records: Option<RecordSink>,
     host: ThisHost,
     owners: Owners,
-    state: Arc<State>,
-    orders: Receiver<Order>,
-    books: Books,
+    pub(super) state: Arc<State>,
+    pub(super) orders: Receiver<Order>,
+    pub(super) books: Books,
     base: statistics::Base,
     load: Load,
-    watch: Watch,
-    responder: Responder,
+    pub(super) watch: Watch,
+    pub(super) responder: Responder,
     /// Requests that were caught in the last batch of events.
     caught: Vec<Caught>,
     /// What the kernel side was told to leave out.
@@ -399,26 +398,14 @@ impl Capture {
         Ok(())
     }
 
-    /// Carries out what the book says. Programs that are not attached yet get to know the connections first: what was seen before
-    /// them is read, and told to them.
-    fn respond(&mut self) -> Result<(), KernelError> {
-        if self.responder.must_attach(&self.kernel, &self.pipeline) {
-            self.responder.attach(&mut self.kernel, &self.pipeline)?;
-            let ends = self.ends();
-            self.drain_until(&ends)?;
-            self.responder.introduce(&self.pipeline)?;
-        }
-        self.responder.apply(&mut self.kernel, &mut self.pipeline)
-    }
-
     /// Places after all that stands in the rings.
-    fn ends(&mut self) -> Vec<u64> {
+    pub(super) fn ends(&mut self) -> Vec<u64> {
         let rings = self.kernel.rings().iter();
         rings.map(|ring| ring.position() + ring.unread()).collect()
     }
 
     /// Reads up to these places. Not what comes meanwhile: under load that has no end.
-    fn drain_until(&mut self, ends: &[u64]) -> Result<(), KernelError> {
+    pub(super) fn drain_until(&mut self, ends: &[u64]) -> Result<(), KernelError> {
         while self.drain()? > 0
             && ends
                 .iter()
@@ -429,86 +416,11 @@ impl Capture {
     }
 
     /// Reads what there is and hands it to the ledger. Returns the number of the batch that holds it.
-    fn flush(&mut self) -> Result<u64, KernelError> {
+    pub(super) fn flush(&mut self) -> Result<u64, KernelError> {
         let ends = self.ends();
         self.drain_until(&ends)?;
         self.round()?;
         Ok(self.commit(true))
-    }
-
-    /// Carries out what was ordered. False: stop.
-    fn obey(&mut self) -> bool {
-        loop {
-            match self.orders.try_recv() {
-                Ok(Order::Reload(rules)) => self.reload(*rules),
-                Ok(Order::ReopenRecords) => {
-                    if let Some(Err(error)) = self.records.as_mut().map(RecordSink::reopen) {
-                        tracing::error!("{error}");
-                    }
-                }
-                Ok(Order::Commit(answer)) => {
-                    // Whoever asked may have gone.
-                    let _ = answer.send(self.flush());
-                }
-                Ok(Order::CommitAll(answer)) => {
-                    self.watch.save(self.books.parts().0);
-                    let _ = answer.send(self.flush());
-                }
-                Ok(Order::Incident(id, deed, answer)) => {
-                    let batch = self.books.parts().0;
-                    let done = self.watch.act(&id, &deed, utc_now(), batch, &self.state);
-                    let _ = answer.send(done);
-                }
-                Ok(Order::Discover(discovery, answer)) => {
-                    let _ = answer.send(self.pipeline.discover(discovery));
-                }
-                Ok(Order::EndDiscovery(answer)) => {
-                    let _ = answer.send(self.pipeline.end_discovery());
-                }
-                Ok(Order::Respond(asked)) => self.carry_out(asked),
-                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
-                Err(TryRecvError::Empty) => return true,
-            }
-        }
-    }
-
-    fn reload(&mut self, rules: NewRules) {
-        let keys = rules.registry.keys().len();
-        self.watch.reload(&rules.registry);
-        self.pipeline
-            .reload(rules.attributor, rules.registry, rules.routes);
-        let own = self.kernel.own_addresses();
-        self.responder.configure(&rules.config, own);
-        self.responder
-            .registered(&mut self.pipeline, &rules.fingerprinter);
-        tell(self.respond());
-        tracing::info!("configuration and registry read again ({keys} keys)");
-    }
-
-    /// Does what a command wants done about somebody, and answers once it holds.
-    fn carry_out(&mut self, asked: Asked) {
-        let Asked { order, by, answer } = asked;
-        let changes = !matches!(order, responses::order::Order::List);
-        let done = self
-            .responder
-            .order(order, &by, &self.kernel, &mut self.pipeline);
-        let done = match done {
-            Ok(answer) if changes => match self.respond() {
-                Ok(()) => Ok(answer),
-                Err(error) => Err(format!("the kernel side: {error}")),
-            },
-            done => done,
-        };
-        self.responder
-            .note(&mut self.pipeline, self.books.parts().0);
-        let _ = answer.send(done);
-    }
-}
-
-/// What cannot be stopped in the kernel is no reason to stop observing.
-fn tell(result: Result<(), KernelError>) {
-    if let Err(error) = result {
-        tracing::error!("response: {error}");
     }
 }
 

@@ -7,23 +7,22 @@
 mod answers;
 mod late;
 mod orders;
+mod tables;
+mod telling;
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use observer_ebpf::abi::guard::{self, Action as Entry, Guarded, Holder, guarded, hit, network};
+use observer_ebpf::abi::guard::Action as Entry;
 
 use crate::daemon::config::{Config, OnStop};
 use crate::identity::{Fingerprint, Fingerprinter, Registry};
 use crate::kernel::guard::Stops;
-use crate::kernel::{Kernel, KernelError, monotonic_now};
-use crate::pipeline::{Carrier, Pipeline};
-use crate::response::{
-    Action, ActionId, Change, Hits, NetworkRule, Recent, Row, Settings, Spellings, State, Verb,
-};
-use crate::usage::batch::{ActionRow, Batch, EventRow, SpellingRow};
+use crate::kernel::{Kernel, KernelError};
+use crate::pipeline::Pipeline;
+use crate::response::{Action, ActionId, Change, NetworkRule, Recent, Row, Settings, Spellings};
+use crate::usage::batch::{Batch, SpellingRow};
 use crate::usage::{Call, Responses};
 
 pub use orders::Asked;
@@ -43,7 +42,7 @@ pub struct Responder {
     on_stop: OnStop,
     /// What stands in the kernel's tables, by slot.
     applied: BTreeMap<u32, (ActionId, Entry)>,
-    networks: Vec<(IpNet, NetworkRule)>,
+    networks: Option<Vec<(IpNet, NetworkRule)>>,
     /// How the programs treat networks, as last said.
     mode: u64,
     /// Found here, by slot: requests that had reached the application, and those on shared connections.
@@ -92,7 +91,7 @@ impl Responder {
             speaks: Vec::new(),
             on_stop: OnStop::default(),
             applied: BTreeMap::new(),
-            networks: Vec::new(),
+            networks: None,
             mode: 0,
             late: BTreeMap::new(),
             limits: late::Limits::default(),
@@ -178,162 +177,6 @@ impl Responder {
         !self.applied.is_empty()
     }
 
-    /// Whether what was decided has to be carried out first.
-    pub fn must_attach(&self, kernel: &Kernel, pipeline: &Pipeline) -> bool {
-        let active = pipeline.stops().book.active().next().is_some();
-        active && self.lacking.is_none() && !kernel.is_guarding()
-    }
-
-    /// Attaches the programs with nothing in their tables: from now on they know whose requests a connection carries. All that was
-    /// seen before is to be read before [`Responder::apply`].
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn attach(&mut self, kernel: &mut Kernel, pipeline: &Pipeline) -> Result<(), KernelError> {
-        self.hand_out(pipeline)?;
-        self.stops.set_guard(u64::MAX, self.mode)?;
-        let shield = self.shields(pipeline);
-        kernel.guard(shield)
-    }
-
-    /// Tells the programs whose requests the connections carried that were there before them.
-    ///
-    /// # Errors
-    /// When a map cannot be written.
-    pub fn introduce(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
-        for (flow, carrier, shared) in pipeline.carried() {
-            let consumer = match carrier {
-                Carrier::Consumer(id) => self.spellings.consumer(id),
-                Carrier::Credential(fingerprint) => self.spellings.credential(&fingerprint),
-            };
-            let mut entry = Guarded {
-                consumer: consumer.unwrap_or(guard::SOMEBODY),
-                state: if shared { guarded::SHARED } else { 0 },
-                ..Guarded::default()
-            };
-            let Some(known) = self.stops.set_guarded(&flow, entry, true)? else {
-                continue;
-            };
-            if shared || (known.consumer != 0 && known.consumer != entry.consumer) {
-                entry = known;
-                entry.state |= guarded::SHARED;
-                self.stops.set_guarded(&flow, entry, false)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether packets of networks can be dropped unseen.
-    fn shields(&self, pipeline: &Pipeline) -> bool {
-        let book = &pipeline.stops().book;
-        let blocks = |action: &Action| {
-            matches!(action.subject, crate::response::Subject::Network(_))
-                && action.verb == Verb::Block
-        };
-        !book.carries_allowed() && book.active().any(blocks)
-    }
-
-    /// Brings the kernel's tables to what the book says, and takes the programs off when nothing is left.
-    ///
-    /// # Errors
-    /// When a map cannot be written, or an interface refuses.
-    pub fn apply(
-        &mut self,
-        kernel: &mut Kernel,
-        pipeline: &mut Pipeline,
-    ) -> Result<(), KernelError> {
-        self.write_actions(pipeline)?;
-        self.write_networks(pipeline)?;
-        self.hand_out(pipeline)?;
-        let until = self.applied.values().map(|(_, entry)| entry.until).max();
-        self.stops.set_guard(until.unwrap_or(0), self.mode)?;
-        if until.is_none() {
-            kernel.unguard();
-        } else if self.lacking.is_none() {
-            kernel.guard(self.shields(pipeline))?;
-        }
-        pipeline.stops_mut().guarding = kernel.is_guarding();
-        Ok(())
-    }
-
-    fn write_actions(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
-        let (utc, monotonic) = (now(), monotonic_now());
-        let mut gone: BTreeSet<u32> = self.applied.keys().copied().collect();
-        for action in pipeline.stops().book.active() {
-            gone.remove(&action.slot);
-            let known = self.applied.get(&action.slot);
-            if known.is_some_and(|(id, _)| *id == action.id) {
-                continue;
-            }
-            let entry = entry(
-                action,
-                monotonic.saturating_add(action.until.saturating_sub(utc)),
-            );
-            self.stops.reset(action.slot)?;
-            self.late.remove(&action.slot);
-            self.totalled.remove(&action.slot);
-            self.limits.forget(action.slot);
-            self.stops.set_action(action.slot, Some(entry))?;
-            self.applied.insert(action.slot, (action.id.clone(), entry));
-        }
-        for slot in gone {
-            self.stops.set_action(slot, None)?;
-            self.applied.remove(&slot);
-            self.late.remove(&slot);
-            self.limits.forget(slot);
-        }
-        Ok(())
-    }
-
-    fn write_networks(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
-        let book = &pipeline.stops().book;
-        let networks = book.networks();
-        let stops = |(_, rule): &(IpNet, NetworkRule)| matches!(rule, NetworkRule::Slot(_));
-        self.mode = match (networks.iter().any(stops), book.carries_allowed()) {
-            (false, _) => 0,
-            (true, false) => 1,
-            (true, true) => 2,
-        };
-        if networks == self.networks {
-            return Ok(());
-        }
-        let mut entries = BTreeMap::new();
-        if networks.iter().any(|(_, rule)| *rule == NetworkRule::Allow) {
-            let speaks = self.speaks.iter();
-            entries.extend(speaks.map(|network| (*network, network::SPEAKS)));
-        }
-        for (network, rule) in &networks {
-            let place = match rule {
-                NetworkRule::Allow => network::ALLOW,
-                NetworkRule::Slot(slot) => *slot,
-            };
-            entries.insert(*network, place);
-        }
-        self.stops.set_networks(&entries)?;
-        self.networks = networks;
-        Ok(())
-    }
-
-    /// Brings the kernel up to date with who holds which spelling.
-    fn hand_out(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
-        let changes = self
-            .spellings
-            .refresh(&pipeline.stops().book, pipeline.registry());
-        for (hash, holder) in changes {
-            let holder = holder.map(|holder| Holder {
-                consumer: holder.consumer,
-                action: holder.action,
-            });
-            if holder.is_some()
-                && let Some(field) = self.locations.get(&hash).and_then(|place| field_of(place))
-            {
-                self.stops.mark(field)?;
-            }
-            self.stops.set_holder(hash, holder)?;
-        }
-        Ok(())
-    }
-
     /// What is done a few times a second: what is over ends, what came of the rest is counted, and all of it is noted.
     ///
     /// # Errors
@@ -363,108 +206,6 @@ impl Responder {
         }
         self.note(pipeline, batch);
         Ok(())
-    }
-
-    /// Reads what the kernel side stopped.
-    fn count(&mut self, pipeline: &mut Pipeline) {
-        let book = &mut pipeline.stops_mut().book;
-        for (slot, counts) in self.stops.all_hits() {
-            let of = |which: usize| counts.get(which).copied().unwrap_or(0);
-            let (late, shared) = self.late.get(&slot).copied().unwrap_or_default();
-            let hits = Hits {
-                refused: of(hit::REFUSED),
-                passed: of(hit::PASSED),
-                late,
-                shared: of(hit::SHARED) + shared,
-                packets: of(hit::PACKETS),
-            };
-            self.total(slot, hits);
-            book.record(slot, hits);
-        }
-        let found = self.late.iter();
-        let found: Vec<_> = found.map(|(slot, found)| (*slot, *found)).collect();
-        for (slot, (late, shared)) in found {
-            let kernel = self.stops.hits(slot);
-            if kernel.iter().all(|count| *count == 0) {
-                let hits = Hits {
-                    late,
-                    shared,
-                    ..Hits::default()
-                };
-                book.record(slot, hits);
-            }
-        }
-        self.totals.active = [0; 2];
-        for action in book.active() {
-            if let Some(count) = self.totals.active.get_mut(verb_index(action.verb)) {
-                *count += 1;
-            }
-        }
-    }
-
-    /// Adds to what was stopped by verb since the process began.
-    fn total(&mut self, slot: u32, hits: Hits) {
-        let Some((id, entry)) = self.applied.get(&slot) else {
-            return;
-        };
-        let verb = usize::from(entry.interval != 0);
-        let stopped = hits.refused + hits.packets;
-        let before = self.totalled.insert(slot, (id.clone(), stopped));
-        let before = before
-            .filter(|(known, _)| known == id)
-            .map_or(0, |(_, count)| count);
-        if let Some(count) = self.totals.dropped.get_mut(verb) {
-            *count += stopped.saturating_sub(before);
-        }
-    }
-
-    /// Writes down what happened, and how actions stand.
-    pub fn note(&mut self, pipeline: &mut Pipeline, batch: &mut Batch) {
-        let book = &mut pipeline.stops_mut().book;
-        for event in book.take_events() {
-            tracing::warn!(
-                "response {}: {} {} {} by {}{}",
-                event.action,
-                deed(&event),
-                event.verb,
-                event.subject,
-                event.by,
-                if event.reason.is_empty() {
-                    String::new()
-                } else {
-                    format!(": {}", event.reason)
-                }
-            );
-            batch.event(EventRow {
-                time: event.time,
-                action: event.action.to_string(),
-                body: serde_json::to_string(&event).unwrap_or_default(),
-            });
-        }
-        let standing = book.active().chain(book.proposed()).chain(book.ended());
-        let mut ended = Vec::new();
-        for action in standing {
-            let over = matches!(action.state, State::Ended(_));
-            match self.saved.get(&action.id) {
-                Some(saved) if saved == action => continue,
-                None if over => continue,
-                _ => {}
-            }
-            batch.action(ActionRow {
-                id: action.id.to_string(),
-                state: Cow::Owned(action.state.name().to_owned()),
-                begun: action.begun / 1_000_000_000,
-                body: serde_json::to_string(action).unwrap_or_default(),
-            });
-            if over {
-                ended.push(action.id.clone());
-            } else {
-                self.saved.insert(action.id.clone(), action.clone());
-            }
-        }
-        for id in ended {
-            self.saved.remove(&id);
-        }
     }
 
     /// Ends everything, where the configuration wants that of a clean stop.
@@ -511,46 +252,4 @@ impl Responder {
 /// Nanoseconds since 1970.
 fn now() -> u64 {
     super::capture::utc_now()
-}
-
-fn verb_index(verb: Verb) -> usize {
-    usize::from(verb != Verb::Block)
-}
-
-fn deed(event: &crate::response::Event) -> String {
-    serde_json::to_value(event.deed)
-        .ok()
-        .and_then(|deed| deed.as_str().map(str::to_owned))
-        .unwrap_or_default()
-}
-
-/// The name of the field that a credential stood in, by its place.
-fn field_of(location: &str) -> Option<&str> {
-    match location.split_once(':') {
-        Some(("header", name)) => Some(name),
-        Some(("authorization", _)) => Some("authorization"),
-        None if location == "authorization" => Some("authorization"),
-        _ => None,
-    }
-}
-
-/// An action as the kernel's table has it.
-fn entry(action: &Action, until: u64) -> Entry {
-    let (interval, capacity) = match action.verb {
-        Verb::Block => (0, 0),
-        Verb::Limit(rate) => {
-            let interval = rate.interval_ns().max(1);
-            (interval, interval.saturating_mul(u64::from(rate.bucket())))
-        }
-    };
-    let mut name = [b' '; guard::NAME];
-    for (to, from) in name.iter_mut().zip(action.id.as_str().bytes()) {
-        *to = from;
-    }
-    Entry {
-        until,
-        interval,
-        capacity,
-        name,
-    }
 }

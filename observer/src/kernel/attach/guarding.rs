@@ -1,0 +1,166 @@
+//! Attaching what stops traffic: behind what sees it, and only while there is something to stop.
+
+use aya::Ebpf;
+use aya::programs::links::{FdLink, LinkOrder};
+use aya::programs::tc::SchedClassifierLinkId;
+use aya::programs::xdp::XdpLinkId;
+use aya::programs::{TcAttachType, XdpMode};
+use observer_ebpf::abi::program;
+
+use super::{
+    Attachment, Ingress, Place, XDP_DRIVERS, attach_classifier, attach_to_xdp, classifier,
+    detach_tc, xdp,
+};
+use crate::kernel::KernelError;
+use crate::kernel::links::{Interface, Layer};
+use crate::kernel::pins::Pins;
+
+/// Names of hooks in pins.
+const GUARD: &str = "guard";
+const SHIELD: &str = "shield";
+
+/// Whether a pinned link is that of a program that stops traffic.
+pub fn stops(hook: &str) -> bool {
+    [GUARD, SHIELD].contains(&hook)
+}
+
+/// Programs that stop traffic, attached to an interface.
+#[derive(Debug)]
+pub struct Guarding {
+    guard: (&'static str, SchedClassifierLinkId),
+    shield: Option<XdpLinkId>,
+}
+
+/// Loads the programs that refuse requests.
+///
+/// # Errors
+/// When the kernel refuses one.
+pub fn load_guard(object: &mut Ebpf) -> Result<(), KernelError> {
+    for name in [program::GUARD, program::GUARD_IP] {
+        let program = classifier(object, name)?;
+        if program.fd().is_err() {
+            program.load()?;
+        }
+    }
+    Ok(())
+}
+
+/// Attaches what refuses requests behind what sees them; with `shield`, what drops packets before there is an skb, too. On lo the former
+/// does both.
+///
+/// # Errors
+/// When the kernel refuses; nothing stays attached then.
+pub fn attach_guard(
+    object: &mut Ebpf,
+    interface: &Interface,
+    seeing: &mut Attachment,
+    driver: Option<&str>,
+    shield: bool,
+    pins: Option<&Pins>,
+) -> Result<Guarding, KernelError> {
+    let name = match interface.layer {
+        Layer::Ip => program::GUARD_IP,
+        _ => program::GUARD,
+    };
+    let order = match seeing.ingress {
+        Ingress::Tc(seeing, _) => LinkOrder::after_program(classifier(object, seeing)?)?,
+        Ingress::Xdp(..) => LinkOrder::first(),
+    };
+    let place = Place {
+        hook: GUARD,
+        at: TcAttachType::Ingress,
+        order,
+        // After those that see: without links, whose priority is smaller goes first.
+        priority: u16::MAX,
+    };
+    let link = attach_classifier(object, name, interface, place, pins)?;
+    let mut guarding = Guarding {
+        guard: (name, link),
+        shield: None,
+    };
+    if shield {
+        guarding.shield = attach_shield(object, interface, seeing, driver, pins);
+    }
+    Ok(guarding)
+}
+
+/// Has packets dropped by XDP, by a program of its own or in place of the one that sees. Where somebody else's program stands that
+/// is not possible: they are dropped a little later then.
+fn attach_shield(
+    object: &mut Ebpf,
+    interface: &Interface,
+    seeing: &mut Attachment,
+    driver: Option<&str>,
+    pins: Option<&Pins>,
+) -> Option<XdpLinkId> {
+    if let Ingress::Xdp(..) = seeing.ingress {
+        if let Err(error) = swap(object, &mut seeing.ingress, program::SHIELDED) {
+            tracing::warn!(
+                "{}: packets are not dropped by XDP: {error}",
+                interface.name
+            );
+        }
+        return None;
+    }
+    if interface.layer != Layer::Ethernet {
+        return None;
+    }
+    let native = driver.is_some_and(|driver| XDP_DRIVERS.contains(&driver));
+    let mode = if native {
+        XdpMode::Driver
+    } else {
+        XdpMode::Skb
+    };
+    let pin = pins.map(|pins| pins.link(interface.index, SHIELD));
+    attach_to_xdp(object, program::SHIELD, interface, mode, pin.as_deref()).ok()
+}
+
+/// Puts another program of XDP in place of the one that sees, with no packet in between.
+fn swap(object: &mut Ebpf, ingress: &mut Ingress, to: &'static str) -> Result<(), KernelError> {
+    let Ingress::Xdp(name, link) = ingress else {
+        return Ok(());
+    };
+    if *name == to {
+        return Ok(());
+    }
+    let program = xdp(object, to)?;
+    if program.fd().is_err() {
+        program.load()?;
+    }
+    let Some(id) = link.take() else {
+        return Ok(());
+    };
+    let taken = xdp(object, name)?.take_link(id)?;
+    let taken = FdLink::try_from(taken).map_err(|error| KernelError::attach(to, error))?;
+    let taken = taken
+        .try_into()
+        .map_err(|error| KernelError::attach(to, error))?;
+    *link = Some(xdp(object, to)?.attach_to_link(taken)?);
+    *name = to;
+    Ok(())
+}
+
+/// Takes the programs that stop traffic off an interface.
+pub fn detach_guard(
+    object: &mut Ebpf,
+    guarding: Guarding,
+    index: u32,
+    seeing: Option<&mut Attachment>,
+    pins: Option<&Pins>,
+) {
+    if let Some(seeing) = seeing
+        && let Err(error) = swap(object, &mut seeing.ingress, program::XDP)
+    {
+        tracing::warn!("{}: packets are still dropped by XDP: {error}", seeing.name);
+    }
+    let (name, link) = guarding.guard;
+    detach_tc(object, name, link);
+    if let Some(link) = guarding.shield
+        && let Ok(program) = xdp(object, program::SHIELD)
+    {
+        let _ = program.detach(link);
+    }
+    if let Some(pins) = pins {
+        pins.unlink(|interface, hook| interface != index || !stops(hook));
+    }
+}
