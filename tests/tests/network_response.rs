@@ -1,5 +1,11 @@
 //! Who is shut off or limited, as the server and the clients see it.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on stops with what went wrong"
+)]
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Telling others of incidents: a webhook with a signature, and Alertmanager.
+//! Telling others of incidents, and of what is done about somebody: a webhook with a signature, and Alertmanager.
 //!
 //! A thread of its own: whoever does not answer holds up nobody. What waits is bounded, and what was given up is counted.
 //! A webhook may get the same state twice, never one out of order; the header field `X-Observer-Delivery` tells.
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use crate::awareness::Incident;
+use crate::response::Event;
 use alertmanager::Alertmanager;
 use webhook::Webhook;
 
@@ -51,10 +52,29 @@ pub struct Counts {
     pub failed: AtomicU64,
 }
 
+/// What is told.
+#[derive(Clone, Debug)]
+enum Change {
+    /// How an incident stands.
+    Incident(Box<Incident>),
+    /// What was done about somebody; to webhooks only.
+    Response(Box<Event>),
+}
+
+impl Change {
+    /// What it is about, in a word.
+    fn id(&self) -> &str {
+        match self {
+            Self::Incident(incident) => &incident.id,
+            Self::Response(event) => event.action.as_str(),
+        }
+    }
+}
+
 /// The end that changes are handed to.
 #[derive(Clone, Debug)]
 pub struct Notifier {
-    queue: Option<SyncSender<Incident>>,
+    queue: Option<SyncSender<Change>>,
     counts: Arc<Counts>,
 }
 
@@ -82,10 +102,19 @@ impl Notifier {
         }
     }
 
-    /// Tells of a change, without waiting.
+    /// Tells how an incident stands, without waiting.
     pub fn notify(&self, incident: &Incident) {
+        self.tell(|| Change::Incident(Box::new(incident.clone())));
+    }
+
+    /// Tells what was done about somebody, without waiting.
+    pub fn notify_response(&self, event: &Event) {
+        self.tell(|| Change::Response(Box::new(event.clone())));
+    }
+
+    fn tell(&self, change: impl FnOnce() -> Change) {
         if let Some(queue) = &self.queue
-            && queue.try_send(incident.clone()).is_err()
+            && queue.try_send(change()).is_err()
         {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
         }
@@ -118,7 +147,7 @@ enum Refusal {
 struct Sender {
     webhook: Option<Webhook>,
     alertmanager: Option<Alertmanager>,
-    waiting: VecDeque<Incident>,
+    waiting: VecDeque<Change>,
     attempts: u32,
     pause: Duration,
     next: Instant,
@@ -148,7 +177,7 @@ impl Sender {
         }
     }
 
-    fn run(&mut self, received: &Receiver<Incident>) {
+    fn run(&mut self, received: &Receiver<Change>) {
         loop {
             let until = self.alertmanager.as_ref().map(Alertmanager::due);
             let until = (!self.waiting.is_empty())
@@ -160,12 +189,14 @@ impl Sender {
                 until.saturating_duration_since(Instant::now())
             });
             match received.recv_timeout(pause) {
-                Ok(incident) => {
-                    if let Some(alertmanager) = &mut self.alertmanager {
-                        alertmanager.note(&incident);
+                Ok(change) => {
+                    if let (Some(alertmanager), Change::Incident(incident)) =
+                        (&mut self.alertmanager, &change)
+                    {
+                        alertmanager.note(incident);
                     }
                     if self.webhook.is_some() {
-                        self.queue(incident);
+                        self.queue(change);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -180,26 +211,26 @@ impl Sender {
         }
     }
 
-    fn queue(&mut self, incident: Incident) {
+    fn queue(&mut self, change: Change) {
         if self.waiting.len() >= WAITING {
             self.waiting.pop_front();
             self.attempts = 0;
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
         }
-        self.waiting.push_back(incident);
+        self.waiting.push_back(change);
     }
 
     fn deliver(&mut self) {
-        while let (Some(webhook), Some(incident)) = (&self.webhook, self.waiting.front()) {
+        while let (Some(webhook), Some(change)) = (&self.webhook, self.waiting.front()) {
             if self.next > Instant::now() {
                 return;
             }
-            match webhook.post(incident) {
+            match webhook.post(change) {
                 Ok(()) => self.done(),
                 Err(Refusal::Final(status)) => {
                     tracing::error!(
-                        "webhook: refused with {status}; incident {} is not sent again",
-                        incident.id
+                        "webhook: refused with {status}; {} is not sent again",
+                        change.id()
                     );
                     self.counts.failed.fetch_add(1, Ordering::Relaxed);
                     self.done();
@@ -207,7 +238,7 @@ impl Sender {
                 Err(refusal) => {
                     self.attempts += 1;
                     if self.attempts >= ATTEMPTS {
-                        tracing::error!("webhook: {refusal}; incident {} is given up", incident.id);
+                        tracing::error!("webhook: {refusal}; {} is given up", change.id());
                         self.counts.failed.fetch_add(1, Ordering::Relaxed);
                         self.done();
                         continue;

@@ -358,7 +358,7 @@ impl Capture {
             let completeness = counters.completeness(utc);
             drop(counters);
             watch.round(utc, completeness, batch, state);
-            tell(responder.round(kernel, pipeline, batch));
+            tell(responder.round(kernel, pipeline, batch, watch.notifier()));
         }
         if let Some(records) = records {
             records.tick(utc);

@@ -74,8 +74,11 @@ impl Capture {
             },
             done => done,
         };
-        self.responder
-            .note(&mut self.pipeline, self.books.parts().0);
+        self.responder.note(
+            &mut self.pipeline,
+            self.books.parts().0,
+            self.watch.notifier(),
+        );
         let _ = answer.send(done);
     }
 

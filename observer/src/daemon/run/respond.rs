@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use observer_ebpf::abi::guard::Action as Entry;
 
 use crate::daemon::config::{Config, OnStop};
+use crate::export::notify::Notifier;
 use crate::identity::{Fingerprint, Fingerprinter, Registry};
 use crate::kernel::guard::Stops;
 use crate::kernel::{Kernel, KernelError};
@@ -186,6 +187,7 @@ impl Responder {
         kernel: &mut Kernel,
         pipeline: &mut Pipeline,
         batch: &mut Batch,
+        notifier: &Notifier,
     ) -> Result<(), KernelError> {
         self.count(pipeline);
         let expired = pipeline.stops_mut().book.expire(now());
@@ -204,7 +206,7 @@ impl Responder {
                 seen: row.seconds,
             });
         }
-        self.note(pipeline, batch);
+        self.note(pipeline, batch, notifier);
         Ok(())
     }
 

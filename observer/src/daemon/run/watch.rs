@@ -60,6 +60,11 @@ impl Watch {
         std::mem::take(&mut self.told)
     }
 
+    /// Whoever tells others.
+    pub fn notifier(&self) -> &Notifier {
+        &self.notifier
+    }
+
     /// Takes one exchange.
     #[inline]
     pub fn observe(&mut self, call: &Call) {

@@ -1,4 +1,4 @@
-//! A webhook: each change of an incident as JSON, signed.
+//! A webhook: each change of an incident as JSON, and what was done about somebody as `{"response": {...}}`, signed.
 //!
 //! `X-Observer-Signature: sha256=HEX` is HMAC-SHA-256 over the value of `X-Observer-Timestamp`, a full stop and the content.
 
@@ -9,8 +9,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{Refusal, judge};
-use crate::awareness::Incident;
+use super::{Change, Refusal, judge};
 use crate::export::ocsf;
 
 /// Where changes go.
@@ -31,17 +30,22 @@ impl Webhook {
     }
 
     /// Posts one change.
-    pub(super) fn post(&self, incident: &Incident) -> Result<(), Refusal> {
-        let content = ocsf::plain(incident).to_string();
+    pub(super) fn post(&self, change: &Change) -> Result<(), Refusal> {
+        let (content, delivery) = match change {
+            Change::Incident(incident) => {
+                let state = incident.state.name();
+                let delivery = format!("{}-{state}-{}", incident.id, incident.last_seen);
+                (ocsf::plain(incident).to_string(), delivery)
+            }
+            Change::Response(event) => {
+                let delivery = format!("{}-{:?}-{}", event.action, event.deed, event.time);
+                let content = serde_json::json!({ "response": event });
+                (content.to_string(), delivery.to_lowercase())
+            }
+        };
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let delivery = format!(
-            "{}-{}-{}",
-            incident.id,
-            incident.state.name(),
-            incident.last_seen
-        );
         let mut request = self
             .agent
             .post(&self.url)

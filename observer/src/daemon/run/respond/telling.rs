@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use observer_ebpf::abi::guard::hit;
 
 use super::Responder;
+use crate::export::notify::Notifier;
 use crate::pipeline::Pipeline;
 use crate::response::{Event, Hits, State, Verb};
 use crate::usage::batch::{ActionRow, Batch, EventRow};
@@ -64,7 +65,7 @@ impl Responder {
     }
 
     /// Writes down what happened, and how actions stand.
-    pub fn note(&mut self, pipeline: &mut Pipeline, batch: &mut Batch) {
+    pub fn note(&mut self, pipeline: &mut Pipeline, batch: &mut Batch, notifier: &Notifier) {
         let book = &mut pipeline.stops_mut().book;
         for event in book.take_events() {
             tracing::warn!(
@@ -80,6 +81,7 @@ impl Responder {
                     format!(": {}", event.reason)
                 }
             );
+            notifier.notify_response(&event);
             batch.event(EventRow {
                 time: event.time,
                 action: event.action.to_string(),
