@@ -4,6 +4,7 @@
 
 mod checks;
 mod files;
+mod response;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -11,9 +12,10 @@ mod values;
 
 pub(super) use files::random;
 pub use files::{FileError, draft, load_pepper, load_registry, read_registry};
+pub use response::{OnStop, Refuse, Response, ResponseMode};
 pub use sections::{
     Api, Capture, CaptureMode, Control, Credential, Http, Identity, Incidents, Ledger, Metrics,
-    Privacy, Records, Response, ResponseMode, Seller, Targets, Tls,
+    Privacy, Records, Seller, Targets, Tls,
 };
 pub use values::{Bytes, Network, Period};
 

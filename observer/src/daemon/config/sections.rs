@@ -124,30 +124,6 @@ impl Default for Tls {
     }
 }
 
-/// `[response]`
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Response {
-    /// What incidents may do by themselves.
-    pub mode: ResponseMode,
-    /// Networks and consumers that are never acted against.
-    #[serde(deserialize_with = "checks::allowed")]
-    pub allow: Vec<String>,
-}
-
-/// What incidents may do by themselves; commands always act.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ResponseMode {
-    /// Nothing.
-    #[default]
-    Observe,
-    /// Say what they would do.
-    Propose,
-    /// Do it.
-    Act,
-}
-
 /// `[control]`
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

@@ -82,6 +82,9 @@ fn what_is_shown_is_read_back_and_names_every_default() {
         "file_bytes = \"256MiB\"",
         "targets = \"path\"",
         "cpu_limit = 0.5",
+        "mode = \"observe\"",
+        "refuse = \"answer\"",
+        "on_stop = \"keep\"",
     ] {
         assert!(shown.contains(line), "{line} in {shown}");
     }
@@ -164,6 +167,14 @@ fn every_value_is_checked_on_its_line() {
         (
             "[response]\nallow = [\"Not An Id\"]",
             "line 2: `Not An Id` is neither a network",
+        ),
+        (
+            "[response]\nrefuse = \"teapot\"",
+            "line 2: unknown value `teapot` (valid: `answer`, `reset`)",
+        ),
+        (
+            "[response]\non_stop = \"end\"",
+            "line 2: unknown value `end` (valid: `keep`, `clear`)",
         ),
         ("[control]\nsocket = \"\"", "line 2: `` is no path"),
         (
@@ -315,4 +326,36 @@ proptest::proptest! {
             proptest::prop_assert!(error.to_string().starts_with("line "));
         }
     }
+}
+
+#[test]
+fn what_is_never_acted_against_is_networks_addresses_and_accounts() {
+    let text = r#"
+        [response]
+        mode = "propose"
+        allow = ["acme", "192.0.2.0/24", "2001:db8::1", "192.0.2.7", "10", "face"]
+        refuse = "reset"
+        on_stop = "clear"
+    "#;
+    let response = Config::parse(text).unwrap().response;
+    assert_eq!(
+        (response.refuse, response.on_stop),
+        (Refuse::Reset, OnStop::Clear)
+    );
+    let own = vec!["198.51.100.1".parse().unwrap()];
+    let settings = response.settings(own.clone());
+    let networks: Vec<_> = settings.networks.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        networks,
+        ["192.0.2.0/24", "2001:db8::1/128", "192.0.2.7/32"]
+    );
+    // An id that is a number or looks like a part of an address is an id.
+    let consumers: Vec<_> = settings.consumers.iter().map(|id| &**id).collect();
+    assert_eq!(consumers, ["acme", "10", "face"]);
+    assert_eq!(
+        (settings.mode, settings.own),
+        (crate::response::Mode::Propose, own)
+    );
+    let defaults = Response::default().settings(Vec::new());
+    assert_eq!(defaults, crate::response::Settings::default());
 }
