@@ -2,6 +2,7 @@
 
 mod consumers;
 mod reading;
+mod responses;
 
 pub use consumers::{
     Add, Adopt, Consumers, ExportFormat, ForeignFormat, Import, KeyList, Lint, Listing, Owner,
@@ -14,6 +15,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use reading::{ErrorColumn, Errors, Records};
+pub use responses::{
+    Act, Asked, Block, Export, Limit, One, ResponseFormat, ResponseList, ResponseLog, Responses,
+    Unblock,
+};
 
 /// Attributes this host's HTTP traffic to API keys, seen from the kernel.
 #[derive(Debug, Parser)]
@@ -49,6 +54,22 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: Incidents,
+    },
+    /// Shut off a key, an app, an account, a credential or a network for some time
+    Block(Block),
+    /// Let only so many requests of a key, an app, an account, a credential or a network through
+    Limit(Limit),
+    /// End what `block`, `limit` or an incident began
+    Unblock(Unblock),
+    /// List what is shut off or limited, decide about what incidents propose, end it, or take it elsewhere
+    #[command(args_conflicts_with_subcommands = true)]
+    Responses {
+        /// What to do with them [default: list]
+        #[command(subcommand)]
+        command: Option<Responses>,
+        /// What `list` takes.
+        #[command(flatten)]
+        list: ResponseList,
     },
     /// Say which routes ask for keys, and which keys are in use; 1: a route answers without, and is not declared public
     Posture(Posture),
