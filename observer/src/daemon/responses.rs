@@ -9,6 +9,7 @@ pub mod order;
 mod show;
 
 use std::io::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::cli;
 use super::config::Config;
@@ -46,7 +47,7 @@ pub fn responses(
 
 fn export(arguments: &cli::Export) -> Result<(), Failure> {
     let config = rules::load_config(arguments.config.as_deref())?;
-    let now = super::reading::now() * SECOND;
+    let now = now();
     let actions = standing(&config, "responses export", now)?;
     let exported = export::render(arguments.to, &actions, now);
     if exported.left_out > 0 {
@@ -65,7 +66,7 @@ fn export(arguments: &cli::Export) -> Result<(), Failure> {
 fn standing(config: &Config, what: &str, now: u64) -> Result<Vec<Action>, Failure> {
     match client::send(&config.control.socket, &order::Order::List) {
         Ok(answer) => Ok(answer.actions),
-        Err(Unanswered::NoDaemon(_)) => {
+        Err(Unanswered::NoDaemon { .. }) => {
             let ledger = super::reading::ledger(config)?;
             let actions = list::written(&ledger, None, what, now)?;
             remark(
@@ -76,6 +77,14 @@ fn standing(config: &Config, what: &str, now: u64) -> Result<Vec<Action>, Failur
         }
         Err(error) => Err(failure(what, error)),
     }
+}
+
+/// Nanoseconds since 1970 in UTC.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    })
 }
 
 /// Says something beside the answer.

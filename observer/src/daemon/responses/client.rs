@@ -4,7 +4,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::order::{Answer, Order};
@@ -18,8 +18,13 @@ const LENGTH: usize = 32 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum Unanswered {
     /// Nobody listens there.
-    #[error("no daemon answers at its control socket: {0} (start it: `observer run`)")]
-    NoDaemon(io::Error),
+    #[error("no daemon answers at {}: {error} (start it: `observer run`)", socket.display())]
+    NoDaemon {
+        /// The control socket.
+        socket: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
     /// Only root and the daemon's own user are heard.
     #[error("the daemon hears only root and its own user: {0} (repeat it as root)")]
     NotHeard(io::Error),
@@ -46,7 +51,10 @@ fn send_within(socket: &Path, order: &Order, patience: Duration) -> Result<Answe
     let order = serde_json::to_string(order).map_err(Unanswered::Unreadable)?;
     let stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => Unanswered::NotHeard(error),
-        _ => Unanswered::NoDaemon(error),
+        _ => Unanswered::NoDaemon {
+            socket: socket.to_owned(),
+            error,
+        },
     })?;
     let answer = exchange(stream, &order, Instant::now() + patience).map_err(Unanswered::Broken)?;
     let answer = String::from_utf8_lossy(&answer);
@@ -150,6 +158,6 @@ mod tests {
         let (answer, _) = answered(b"ok nonsense\n", false);
         assert!(matches!(answer, Err(Unanswered::Unreadable(_))));
         let nowhere = send(Path::new("/nonexistent/socket"), &Order::List);
-        assert!(matches!(nowhere, Err(Unanswered::NoDaemon(_))));
+        assert!(matches!(nowhere, Err(Unanswered::NoDaemon { .. })));
     }
 }

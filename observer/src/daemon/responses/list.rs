@@ -6,7 +6,7 @@ use super::super::cli;
 use super::super::failure::Failure;
 use super::super::report::{self, Cell, Report};
 use super::super::{reading, rules};
-use super::{SECOND, remark, standing};
+use super::{SECOND, now, remark, standing};
 use crate::response::{Action, ActionId, End, State};
 use crate::store;
 
@@ -25,8 +25,8 @@ const COLUMNS: [&str; 14] = [
 pub fn list(arguments: &cli::ResponseList) -> Result<(), Failure> {
     let what = "responses list";
     let config = rules::load_config(arguments.asked.config.as_deref())?;
-    let now = reading::now();
-    let mut actions = standing(&config, what, now * SECOND)?;
+    let now = now();
+    let mut actions = standing(&config, what, now)?;
     let mut notes = Vec::new();
     let period;
     let mut completeness = f64::NAN;
@@ -37,7 +37,7 @@ pub fn list(arguments: &cli::ResponseList) -> Result<(), Failure> {
         let until = period.until.saturating_mul(SECOND);
         // What the daemon says of one is newer than what it has written.
         let known: HashSet<ActionId> = actions.iter().map(|action| action.id.clone()).collect();
-        let written = written(&reading.ledger, Some(since), what, now * SECOND)?;
+        let written = written(&reading.ledger, Some(since), what, now)?;
         actions.extend(
             written
                 .into_iter()
@@ -50,7 +50,7 @@ pub fn list(arguments: &cli::ResponseList) -> Result<(), Failure> {
             .map_err(|error| Failure::input("ledger", error))?
             .completeness();
     } else {
-        period = reading::period(&arguments.period, now)?;
+        period = reading::period(&arguments.period, now / SECOND)?;
         actions.retain(is_standing);
         // What is in force is known whatever becomes of the ledger.
         match reading::ledger(&config).map(|ledger| store::coverage(&ledger, period)) {

@@ -9,7 +9,7 @@ use super::super::config::Config;
 use super::super::failure::Failure;
 use super::super::report::{self, printable};
 use super::super::{reading, rules};
-use super::{SECOND, act, id, list, log, remark, standing};
+use super::{SECOND, act, id, list, log, now, remark, standing};
 use crate::response::{Action, ActionId, Event, State};
 
 /// `observer responses show`.
@@ -20,7 +20,7 @@ pub fn show(one: &cli::One) -> Result<(), Failure> {
     let what = "responses show";
     let id = id(what, &one.id)?;
     let config = rules::load_config(one.asked.config.as_deref())?;
-    let now = reading::now() * SECOND;
+    let now = now();
     let standing = standing(&config, what, now)?;
     let found = standing.into_iter().find(|action| action.id == id);
     let (action, events) = match found {

@@ -86,11 +86,15 @@ pub(super) fn render(actions: &[&Action]) -> (String, usize) {
 /// The zones of one rate. An empty key is not counted; all of a network, and all of an account, have one key.
 fn limit(requests: u32, unit: char, limited: &Limited<'_>) -> String {
     let (rate, name) = (format!("{requests}r/{unit}"), format!("{requests}_{unit}"));
-    let burst = limited.burst;
+    // Those that come at once, beyond the first (ngx_http_limit_req_module).
+    let burst = match limited.burst.saturating_sub(1) {
+        0 => String::new(),
+        burst => format!(" burst={burst} nodelay"),
+    };
     let mut text = format!("\n# At most {rate}; in the servers, with limit_req_status 429:\n");
     let zone = |kind: &str, variable: &str, lines: &str| {
         format!(
-            "#   limit_req zone=observer_{kind}_{name} burst={burst} nodelay;\n\
+            "#   limit_req zone=observer_{kind}_{name}{burst};\n\
              {variable} {{\n    default \"\";\n{lines}}}\n\
              limit_req_zone $observer_limited_{kind}_{name} zone=observer_{kind}_{name}:1m rate={rate};\n"
         )
