@@ -74,6 +74,10 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Errors(arguments) => errors::errors(&arguments)?,
         Command::Records(arguments) => records::records(&arguments)?,
         Command::Incidents { command } => return incidents::incidents(&command),
+        Command::Block(arguments) => responses::block(&arguments)?,
+        Command::Limit(arguments) => responses::limit(&arguments)?,
+        Command::Unblock(arguments) => responses::unblock(&arguments)?,
+        Command::Responses { command, list } => responses::responses(command.as_ref(), &list)?,
         Command::Posture(arguments) => {
             if !posture::posture(&arguments)? {
                 return Ok(ExitCode::from(1));

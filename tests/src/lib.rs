@@ -14,6 +14,7 @@ pub mod canary;
 pub mod capture;
 pub mod certificate;
 pub mod daemon;
+pub mod decisions;
 pub mod disk;
 pub mod discovery;
 pub mod flood;

@@ -1,7 +1,9 @@
 //! The command line: its words, and nothing of what they do.
 
 mod consumers;
+mod incidents;
 mod reading;
+mod responses;
 
 pub use consumers::{
     Add, Adopt, Consumers, ExportFormat, ForeignFormat, Import, KeyList, Lint, Listing, Owner,
@@ -13,7 +15,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use incidents::{IncidentFormat, IncidentList, Incidents, ShowFormat};
 pub use reading::{ErrorColumn, Errors, Records};
+pub use responses::{
+    Act, Asked, Block, Export, Limit, One, ResponseFormat, ResponseList, ResponseLog, Responses,
+    Unblock,
+};
 
 /// Attributes this host's HTTP traffic to API keys, seen from the kernel.
 #[derive(Debug, Parser)]
@@ -49,6 +56,22 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: Incidents,
+    },
+    /// Shut off a key, an app, an account, a credential or a network for some time
+    Block(Block),
+    /// Let only so many requests of a key, an app, an account, a credential or a network through
+    Limit(Limit),
+    /// End what `block`, `limit` or an incident began
+    Unblock(Unblock),
+    /// List what is shut off or limited, decide about what incidents propose, end it, or take it elsewhere
+    #[command(args_conflicts_with_subcommands = true)]
+    Responses {
+        /// What to do with them [default: list]
+        #[command(subcommand)]
+        command: Option<Responses>,
+        /// What `list` takes.
+        #[command(flatten)]
+        list: ResponseList,
     },
     /// Say which routes ask for keys, and which keys are in use; 1: a route answers without, and is not declared public
     Posture(Posture),
@@ -159,87 +182,6 @@ pub struct Usage {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-}
-
-/// `observer incidents`.
-#[derive(Debug, Subcommand)]
-pub enum Incidents {
-    /// List those that are open
-    List(IncidentList),
-    /// Print all that is known of one
-    Show {
-        /// Its id, or the beginning of it.
-        id: String,
-        /// Configuration file [default: /etc/observer/observer.toml if it exists]
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// How to print
-        #[arg(long, value_enum, default_value_t)]
-        format: ShowFormat,
-    },
-    /// Say that somebody knows of one
-    Ack {
-        /// Its id.
-        id: String,
-        /// Configuration file [default: /etc/observer/observer.toml if it exists]
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
-    /// End one
-    Close {
-        /// Its id.
-        id: String,
-        /// Configuration file [default: /etc/observer/observer.toml if it exists]
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Do not open it again for so long, such as 12h or 7d
-        #[arg(long, value_name = "TIME")]
-        suppress: Option<String>,
-    },
-}
-
-/// `observer incidents list`.
-#[derive(Debug, Args)]
-pub struct IncidentList {
-    /// Configuration file [default: /etc/observer/observer.toml if it exists]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// With `--all`, when they were detected.
-    #[command(flatten)]
-    pub period: Period,
-    /// Also those that are over
-    #[arg(long)]
-    pub all: bool,
-    /// Only those of this rule
-    #[arg(long, value_name = "RULE")]
-    pub rule: Option<String>,
-    /// How to print
-    #[arg(long, value_enum, default_value_t)]
-    pub format: IncidentFormat,
-}
-
-/// How `observer incidents list` prints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum IncidentFormat {
-    /// For people
-    #[default]
-    Table,
-    /// For programs
-    Json,
-    /// For spreadsheets (RFC 4180)
-    Csv,
-    /// Detection Findings of the Open Cybersecurity Schema Framework
-    Ocsf,
-}
-
-/// How `observer incidents show` prints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum ShowFormat {
-    /// In the names of this program
-    #[default]
-    Json,
-    /// A Detection Finding of the Open Cybersecurity Schema Framework
-    Ocsf,
 }
 
 /// `observer posture`.

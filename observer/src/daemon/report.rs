@@ -85,7 +85,8 @@ impl Report {
         })
     }
 
-    fn csv(&self) -> String {
+    /// Its rows (RFC 4180).
+    pub fn csv(&self) -> String {
         let mut text = self.columns.join(",");
         text.push_str("\r\n");
         for row in &self.rows {
