@@ -1,11 +1,5 @@
 //! The program that refuses requests, run on packets of ours by `BPF_PROG_TEST_RUN`; it is attached to nothing.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on stops with what went wrong"
-)]
-
 use aya::programs::{SchedClassifier, Xdp};
 use observer::identity::spelling::SpellingKey;
 use observer::kernel::object::{self, Settings};
