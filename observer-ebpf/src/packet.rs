@@ -15,6 +15,11 @@ pub trait Source: Packet + EbpfContext {
     /// # Safety
     /// `to` must have room for `length` bytes.
     unsafe fn copy(&self, offset: u32, to: *mut u8, length: u32) -> bool;
+
+    /// Whether the packet of an Ethernet link begins with its IP header all the same.
+    fn lacks_link_header(&self) -> bool {
+        false
+    }
 }
 
 /// A socket buffer, linear or not, before or after segmentation.
@@ -73,6 +78,25 @@ impl Source for Skb<'_> {
     unsafe fn copy(&self, offset: u32, to: *mut u8, length: u32) -> bool {
         // SAFETY: the helper checks the packet's side, the caller vouches for `to`.
         unsafe { bpf_skb_load_bytes(self.as_ptr(), offset, to.cast(), length) == 0 }
+    }
+
+    /// A packet that a generic XDP program let pass may have lost the length of its link header (Linux 6.18: `skb_pp_cow_data`
+    /// copies all but `mac_len`), so that nothing stands in front of the IP header here.
+    #[inline(always)]
+    fn lacks_link_header(&self) -> bool {
+        // SAFETY: the verifier rewrites this access to the context's public layout (`struct __sk_buff`).
+        let protocol = unsafe { (*self.0.skb.skb).protocol } as u16;
+        match self.load::<14>(0) {
+            Some(Loaded([first, .., a, b])) => {
+                let version = match protocol.to_ne_bytes() {
+                    [0x08, 0x00] => 4,
+                    [0x86, 0xdd] => 6,
+                    _ => return false,
+                };
+                protocol.to_ne_bytes() != [a, b] && first >> 4 == version
+            }
+            None => false,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! (so it is below Linux 6.6, where TC has no links).
 
 pub mod attach;
+mod bpf;
 pub mod counters;
 mod driver;
 pub mod guard;
@@ -21,6 +22,7 @@ mod tables;
 pub mod tracepoint;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -441,23 +443,28 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses; what was attached stays.
     pub fn guard(&mut self, shield: bool) -> Result<(), KernelError> {
-        if self.guards != Some(shield) {
-            self.unguard();
-            self.guards = Some(shield);
-        }
+        self.guards = Some(shield);
+        let pins = self.settings.pins.as_ref();
         for (index, seeing) in &mut self.attached {
             let mut interfaces = self.interfaces.iter();
             let Some(interface) = interfaces.find(|interface| interface.index == *index) else {
                 continue;
             };
-            if self.guarding.contains_key(index) {
-                continue;
+            let guarding = match self.guarding.entry(*index) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(attach::attach_guard(
+                    &mut self.object,
+                    interface,
+                    seeing,
+                    pins,
+                )?),
+            };
+            if shield {
+                let driver = driver_of(interface);
+                guarding.raise_shield(&mut self.object, interface, seeing, driver.as_deref(), pins);
+            } else {
+                guarding.lower_shield(&mut self.object, *index, Some(seeing), pins);
             }
-            let driver = driver_of(interface);
-            let (driver, pins) = (driver.as_deref(), self.settings.pins.as_ref());
-            let guarding =
-                attach::attach_guard(&mut self.object, interface, seeing, driver, shield, pins)?;
-            self.guarding.insert(*index, guarding);
         }
         Ok(())
     }

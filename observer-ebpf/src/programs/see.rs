@@ -26,7 +26,14 @@ pub fn segment<P: Source>(packet: &P, link: Link, interface: u32, egress: bool) 
     else {
         return;
     };
-    match wire::walk(packet, link, segment) {
+    let mut walked = wire::walk(packet, link, segment);
+    if matches!(walked, Walk::Other | Walk::Truncated)
+        && matches!(link, Link::Ethernet)
+        && packet.lacks_link_header()
+    {
+        walked = wire::walk(packet, Link::Ip, segment);
+    }
+    match walked {
         Walk::Segment => follow(packet, segment, flow, header, (interface, egress)),
         Walk::Quic => tell_quic(packet, segment, flow, header, (interface, egress)),
         Walk::Fragment => maps::count(Counter::Fragment, 1),

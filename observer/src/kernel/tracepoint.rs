@@ -4,13 +4,12 @@
 //! root. Where tracefs is mounted nowhere (no systemd), a mount is made that nobody else sees and that ends with its
 //! descriptor.
 
-use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use super::bpf;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
 /// The number of `sock:inet_sock_set_state` in tracefs.
@@ -19,11 +18,6 @@ const NUMBER: &str = "events/sock/inet_sock_set_state/id";
 const MOUNTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// Where the unit leaves the number.
 const LEFT: &str = "/run/observer/inet_sock_set_state.id";
-
-// `linux/bpf.h`
-const BPF_OBJ_PIN: libc::c_long = 6;
-const BPF_LINK_CREATE: libc::c_long = 28;
-const BPF_PERF_EVENT: u32 = 41;
 
 // `linux/perf_event.h`
 const PERF_TYPE_TRACEPOINT: u32 = 2;
@@ -88,11 +82,11 @@ fn number(text: &str) -> io::Result<u64> {
 pub fn attach(program: BorrowedFd<'_>, number: u64, pin: Option<&Path>) -> io::Result<OwnedFd> {
     let event = open(number)?;
     if let Some(pin) = pin
-        && let Ok(link) = link(program, event.as_fd())
+        && let Ok(link) = bpf::link(program, event.as_fd())
     {
         // Nothing is missed in between: the old one sees until the new one does, and both note the same.
         let _ = fs::remove_file(pin);
-        pin_at(link.as_fd(), pin)?;
+        bpf::pin_at(link.as_fd(), pin)?;
         return Ok(link);
     }
     // Links of events are there from Linux 5.15 on.
@@ -106,59 +100,6 @@ pub fn attach(program: BorrowedFd<'_>, number: u64, pin: Option<&Path>) -> io::R
         }
     }
     Ok(event)
-}
-
-/// A link of a program to an event.
-fn link(program: BorrowedFd<'_>, event: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    // `union bpf_attr`, `link_create`: program, target, kind, flags; the rest is zero.
-    let attributes = [
-        program.as_raw_fd() as u32,
-        event.as_raw_fd() as u32,
-        BPF_PERF_EVENT,
-        0,
-        0,
-        0,
-        0,
-        0,
-    ];
-    // SAFETY: the attributes are as large as the call says and outlive it.
-    let descriptor = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_LINK_CREATE,
-            &raw const attributes,
-            size_of_val(&attributes),
-        )
-    };
-    descriptor_of(descriptor)
-}
-
-fn pin_at(link: BorrowedFd<'_>, place: &Path) -> io::Result<()> {
-    let path = CString::new(place.as_os_str().as_bytes()).map_err(io::Error::other)?;
-    // `union bpf_attr`, `pathname` and `bpf_fd`.
-    let attributes = [path.as_ptr() as u64, link.as_raw_fd() as u64];
-    // SAFETY: as above, and so does the path.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_OBJ_PIN,
-            &raw const attributes,
-            size_of_val(&attributes),
-        )
-    };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
-}
-
-fn descriptor_of(result: libc::c_long) -> io::Result<OwnedFd> {
-    let descriptor = i32::try_from(result).map_err(io::Error::other)?;
-    if descriptor < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: just opened, and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 /// Opens the event of a tracepoint.
@@ -183,7 +124,7 @@ fn open(number: u64) -> io::Result<OwnedFd> {
             PERF_FLAG_FD_CLOEXEC,
         )
     };
-    descriptor_of(descriptor)
+    bpf::descriptor_of(descriptor)
 }
 
 const _: () = assert!(size_of::<Attributes>() == 64);

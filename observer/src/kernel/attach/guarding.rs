@@ -11,9 +11,9 @@ use super::{
     Attachment, Ingress, Place, XDP_DRIVERS, attach_classifier, attach_to_xdp, classifier,
     detach_tc, xdp,
 };
-use crate::kernel::KernelError;
 use crate::kernel::links::{Interface, Layer};
 use crate::kernel::pins::Pins;
+use crate::kernel::{KernelError, bpf};
 
 /// Names of hooks in pins.
 const GUARD: &str = "guard";
@@ -28,7 +28,10 @@ pub fn stops(hook: &str) -> bool {
 #[derive(Debug)]
 pub struct Guarding {
     guard: (&'static str, SchedClassifierLinkId),
+    /// The program of XDP that drops packets, where it is one of its own.
     shield: Option<XdpLinkId>,
+    /// Packets are to be dropped by XDP.
+    shielded: bool,
 }
 
 /// Loads the programs that refuse requests.
@@ -45,17 +48,14 @@ pub fn load_guard(object: &mut Ebpf) -> Result<(), KernelError> {
     Ok(())
 }
 
-/// Attaches what refuses requests behind what sees them; with `shield`, what drops packets before there is an skb, too. On lo the former
-/// does both.
+/// Attaches what refuses requests behind what sees them.
 ///
 /// # Errors
 /// When the kernel refuses; nothing stays attached then.
 pub fn attach_guard(
     object: &mut Ebpf,
     interface: &Interface,
-    seeing: &mut Attachment,
-    driver: Option<&str>,
-    shield: bool,
+    seeing: &Attachment,
     pins: Option<&Pins>,
 ) -> Result<Guarding, KernelError> {
     let name = match interface.layer {
@@ -74,45 +74,11 @@ pub fn attach_guard(
         priority: u16::MAX,
     };
     let link = attach_classifier(object, name, interface, place, pins)?;
-    let mut guarding = Guarding {
+    Ok(Guarding {
         guard: (name, link),
         shield: None,
-    };
-    if shield {
-        guarding.shield = attach_shield(object, interface, seeing, driver, pins);
-    }
-    Ok(guarding)
-}
-
-/// Has packets dropped by XDP, by a program of its own or in place of the one that sees. Where somebody else's program stands that
-/// is not possible: they are dropped a little later then.
-fn attach_shield(
-    object: &mut Ebpf,
-    interface: &Interface,
-    seeing: &mut Attachment,
-    driver: Option<&str>,
-    pins: Option<&Pins>,
-) -> Option<XdpLinkId> {
-    if let Ingress::Xdp(..) = seeing.ingress {
-        if let Err(error) = swap(object, &mut seeing.ingress, program::SHIELDED) {
-            tracing::warn!(
-                "{}: packets are not dropped by XDP: {error}",
-                interface.name
-            );
-        }
-        return None;
-    }
-    if interface.layer != Layer::Ethernet {
-        return None;
-    }
-    let native = driver.is_some_and(|driver| XDP_DRIVERS.contains(&driver));
-    let mode = if native {
-        XdpMode::Driver
-    } else {
-        XdpMode::Skb
-    };
-    let pin = pins.map(|pins| pins.link(interface.index, SHIELD));
-    attach_to_xdp(object, program::SHIELD, interface, mode, pin.as_deref()).ok()
+        shielded: false,
+    })
 }
 
 /// Puts another program of XDP in place of the one that sees, with no packet in between.
@@ -143,24 +109,86 @@ fn swap(object: &mut Ebpf, ingress: &mut Ingress, to: &'static str) -> Result<()
 /// Takes the programs that stop traffic off an interface.
 pub fn detach_guard(
     object: &mut Ebpf,
-    guarding: Guarding,
+    mut guarding: Guarding,
     index: u32,
     seeing: Option<&mut Attachment>,
     pins: Option<&Pins>,
 ) {
-    if let Some(seeing) = seeing
-        && let Err(error) = swap(object, &mut seeing.ingress, program::XDP)
-    {
-        tracing::warn!("{}: packets are still dropped by XDP: {error}", seeing.name);
-    }
+    guarding.lower_shield(object, index, seeing, pins);
+    take_off(index, GUARD, pins);
     let (name, link) = guarding.guard;
     detach_tc(object, name, link);
-    if let Some(link) = guarding.shield
-        && let Ok(program) = xdp(object, program::SHIELD)
-    {
-        let _ = program.detach(link);
+}
+
+impl Guarding {
+    /// Has packets dropped before there is an skb, where the driver can do that and keeps its offloads: by a program of XDP of its own,
+    /// or in place of the one that sees. Elsewhere, and where somebody else's program stands, they are dropped a little later.
+    pub fn raise_shield(
+        &mut self,
+        object: &mut Ebpf,
+        interface: &Interface,
+        seeing: &mut Attachment,
+        driver: Option<&str>,
+        pins: Option<&Pins>,
+    ) {
+        if self.shielded {
+            return;
+        }
+        self.shielded = true;
+        if let Ingress::Xdp(..) = seeing.ingress {
+            if let Err(error) = swap(object, &mut seeing.ingress, program::SHIELDED) {
+                tracing::warn!(
+                    "{}: packets are not dropped by XDP: {error}",
+                    interface.name
+                );
+            }
+            return;
+        }
+        // Generic XDP has an skb already, and hides the link's header from those who see (Linux 6.18, `skb_pp_cow_data`).
+        if !driver.is_some_and(|driver| XDP_DRIVERS.contains(&driver)) {
+            return;
+        }
+        let mode = XdpMode::Driver;
+        let pin = pins.map(|pins| pins.link(interface.index, SHIELD));
+        match attach_to_xdp(object, program::SHIELD, interface, mode, pin.as_deref()) {
+            Ok(link) => self.shield = Some(link),
+            Err(error) => {
+                tracing::warn!(
+                    "{}: packets are not dropped by XDP: {error}",
+                    interface.name
+                );
+            }
+        }
     }
-    if let Some(pins) = pins {
-        pins.unlink(|interface, hook| interface != index || !stops(hook));
+
+    /// Has packets dropped by XDP no more.
+    pub fn lower_shield(
+        &mut self,
+        object: &mut Ebpf,
+        index: u32,
+        seeing: Option<&mut Attachment>,
+        pins: Option<&Pins>,
+    ) {
+        self.shielded = false;
+        if let Some(seeing) = seeing
+            && let Err(error) = swap(object, &mut seeing.ingress, program::XDP)
+        {
+            tracing::warn!("{}: packets are still dropped by XDP: {error}", seeing.name);
+        }
+        if let Some(link) = self.shield.take() {
+            take_off(index, SHIELD, pins);
+            if let Ok(program) = xdp(object, program::SHIELD) {
+                let _ = program.detach(link);
+            }
+        }
     }
+}
+
+/// Removes a pinned link with its program, at once.
+fn take_off(index: u32, hook: &str, pins: Option<&Pins>) {
+    let Some(pins) = pins else { return };
+    if let Err(error) = bpf::detach(&pins.link(index, hook)) {
+        tracing::debug!("a pinned link: {error}");
+    }
+    pins.unlink(|interface, known| interface != index || known != hook);
 }
