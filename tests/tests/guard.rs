@@ -1,5 +1,10 @@
 //! The program that refuses requests, run on packets of ours by `BPF_PROG_TEST_RUN`; it is attached to nothing.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot go on stops with what went wrong"
+)]
+
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap};
 use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions, Xdp};
