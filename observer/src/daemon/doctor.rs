@@ -41,6 +41,16 @@ pub fn doctor(arguments: &cli::Doctor) -> Result<bool, Failure> {
         links::list().map_err(|error| Failure::support("listing interfaces", error))?;
     let mode = run::mode(config.capture.mode);
     let named = &config.capture.interfaces;
+    let absent = named.iter().filter(|name| {
+        let there = |interface: &links::Interface| interface.name == **name;
+        !interfaces.iter().any(there)
+    });
+    let absent = absent.map(|name| InterfaceReport {
+        name: name.clone(),
+        observed: false,
+        ingress: None,
+        reason: "configured, and not there: it is observed once it is".to_owned(),
+    });
     let interfaces = interfaces.iter().map(|interface| {
         let observed = if named.is_empty() {
             attach::is_own(interface)
@@ -62,7 +72,7 @@ pub fn doctor(arguments: &cli::Doctor) -> Result<bool, Failure> {
     let opaque = ports::ask_daemon(config.metrics.listen);
     let report = Report {
         checks: checks::all(),
-        interfaces: interfaces.collect(),
+        interfaces: interfaces.chain(absent).collect(),
         daemon: opaque.is_some(),
         ports: ports::listening(&opaque.unwrap_or_default()),
         tls: tls::libraries(config.tls.enabled, &config.tls.except),

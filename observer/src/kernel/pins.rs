@@ -30,8 +30,7 @@ impl Pins {
     /// When the BPF file system is not mounted, or not ours to write.
     pub fn open(ledger: &str, ring_bytes: u64) -> io::Result<Self> {
         let root = Path::new(ROOT);
-        let mount = root.parent().unwrap_or(root);
-        if rustix::fs::statfs(mount)?.f_type as u64 & 0xffff_ffff != BPF_FS_MAGIC {
+        if !is_mounted()? {
             return Err(io::Error::other("no BPF file system is mounted there"));
         }
         match fs::DirBuilder::new().mode(0o700).create(root) {
@@ -125,6 +124,16 @@ impl Pins {
             }
         }
     }
+}
+
+/// Whether a BPF file system is where everything of ours is pinned.
+///
+/// # Errors
+/// When there is no such folder.
+pub fn is_mounted() -> io::Result<bool> {
+    let root = Path::new(ROOT);
+    let mount = root.parent().unwrap_or(root);
+    Ok(rustix::fs::statfs(mount)?.f_type as u64 & 0xffff_ffff == BPF_FS_MAGIC)
 }
 
 /// Removes everything that is pinned for a ledger. Returns the number of folders.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::kernel::{attach, tracepoint};
+use crate::kernel::{attach, pins, tracepoint};
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -41,7 +41,7 @@ const SYS_ADMIN: u32 = 21;
 
 /// Looks at everything.
 pub fn all() -> Vec<Check> {
-    [release(), btf(), jit(), tracepoint()]
+    [release(), refusing(), btf(), jit(), bpf_fs(), tracepoint()]
         .into_iter()
         .chain(capabilities())
         .collect()
@@ -80,13 +80,51 @@ fn effective(status: &str) -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
-fn release() -> Check {
+/// What the kernel calls itself, and its version.
+fn kernel() -> (String, (u32, u32)) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let release = release.trim();
     let mut numbers = release
         .split(['.', '-'])
         .map_while(|part| part.parse::<u32>().ok());
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    (release.to_owned(), version)
+}
+
+/// `bpf_loop` came with Linux 5.17.
+fn refusing() -> Check {
+    let (_, version) = kernel();
+    let ok = version >= (5, 17);
+    let detail = if ok {
+        "requests of keys that are shut off are refused in the kernel"
+    } else {
+        "before Linux 5.17 keys are shut off late: connections are reset after their first request"
+    };
+    Check {
+        name: "refusing",
+        ok,
+        needed: false,
+        detail: detail.to_owned(),
+    }
+}
+
+fn bpf_fs() -> Check {
+    let ok = pins::is_mounted().unwrap_or(false);
+    let detail = if ok {
+        "what is attached outlives the daemon"
+    } else {
+        "not mounted: what passes while no daemon runs is not seen, and what is shut off is not (mount -t bpf bpf /sys/fs/bpf)"
+    };
+    Check {
+        name: "BPF file system",
+        ok,
+        needed: false,
+        detail: detail.to_owned(),
+    }
+}
+
+fn release() -> Check {
+    let (release, version) = kernel();
     let hooks = if attach::has_tcx() {
         "TCX"
     } else {
