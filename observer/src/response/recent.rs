@@ -5,7 +5,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::SECOND;
 use super::action::Radius;
@@ -21,20 +24,42 @@ const PART: u64 = 600 * SECOND;
 /// Exchanges of the last hour, by sender.
 #[derive(Debug, Default)]
 pub struct Recent {
-    senders: HashMap<Sender, [u32; PARTS]>,
+    senders: HashTable<(Sender, [u32; PARTS])>,
+    hasher: DefaultHashBuilder,
     /// Number of the part of time that is being counted, since 1970.
     part: u64,
     /// Parts in which somebody had no place.
     full: [bool; PARTS],
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What tells senders apart, borrowed: a sender that is known is found without being copied.
+type Name<'a> = (
+    Option<Fingerprint>,
+    IpAddr,
+    &'a str,
+    Option<&'a str>,
+    Option<&'a str>,
+);
+
+#[derive(Clone, Debug)]
 struct Sender {
     fingerprint: Option<Fingerprint>,
     client: IpAddr,
     consumer: Arc<str>,
     app: Option<Arc<str>>,
     key: Option<Arc<str>>,
+}
+
+impl Sender {
+    fn name(&self) -> Name<'_> {
+        (
+            self.fingerprint,
+            self.client,
+            &self.consumer,
+            self.app.as_deref(),
+            self.key.as_deref(),
+        )
+    }
 }
 
 impl Recent {
@@ -48,19 +73,37 @@ impl Recent {
     ) {
         self.turn(now / PART);
         let place = (self.part % PARTS as u64) as usize;
-        let sender = Sender {
+        let client = client.to_canonical();
+        let name: Name<'_> = (
             fingerprint,
-            client: client.to_canonical(),
-            consumer: Arc::clone(consumer),
-            app: app.clone(),
-            key: key.clone(),
-        };
-        let room = self.senders.len() < SENDERS;
-        let counts = match self.senders.get_mut(&sender) {
-            Some(counts) => counts,
-            None if room => self.senders.entry(sender).or_default(),
-            None => {
-                if let Some(full) = self.full.get_mut(place) {
+            client,
+            consumer,
+            app.as_deref(),
+            key.as_deref(),
+        );
+        let Self {
+            senders,
+            hasher,
+            full,
+            ..
+        } = self;
+        let hash = hasher.hash_one(name);
+        let room = senders.len() < SENDERS;
+        let again = |(sender, _): &(Sender, _)| hasher.hash_one(sender.name());
+        let counts = match senders.entry(hash, |(sender, _)| sender.name() == name, again) {
+            Entry::Occupied(entry) => &mut entry.into_mut().1,
+            Entry::Vacant(entry) if room => {
+                let sender = Sender {
+                    fingerprint,
+                    client,
+                    consumer: Arc::clone(consumer),
+                    app: app.clone(),
+                    key: key.clone(),
+                };
+                &mut entry.insert((sender, [0; PARTS])).into_mut().1
+            }
+            Entry::Vacant(_) => {
+                if let Some(full) = full.get_mut(place) {
                     *full = true;
                 }
                 return;
@@ -110,7 +153,7 @@ impl Recent {
             if let Some(full) = self.full.get_mut(place) {
                 *full = false;
             }
-            for counts in self.senders.values_mut() {
+            for (_, counts) in &mut self.senders {
                 if let Some(count) = counts.get_mut(place) {
                     *count = 0;
                 }
@@ -118,7 +161,7 @@ impl Recent {
         }
         self.part = part;
         self.senders
-            .retain(|_, counts| counts.iter().any(|count| *count > 0));
+            .retain(|(_, counts)| counts.iter().any(|count| *count > 0));
     }
 }
 
