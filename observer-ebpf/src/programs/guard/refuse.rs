@@ -142,8 +142,18 @@ pub fn linger(
     known: &mut Guarded,
 ) -> i32 {
     let segment = &scratch.segment;
+    let fin = segment.flags & tcp::FIN != 0;
     if segment.from_high != (known.state & guarded::CLIENT_HIGH != 0) {
-        return TC_ACT_SHOT;
+        // What is sent from here comes in again on the loopback interface: it ends where the answer does.
+        let end = segment
+            .sequence
+            .wrapping_add(segment.length)
+            .wrapping_add(u32::from(fin));
+        return if end == known.server {
+            NEXT
+        } else {
+            TC_ACT_SHOT
+        };
     }
     if segment.flags & tcp::RST != 0 {
         let _ = GUARDED.remove(&segment.flow);
@@ -153,7 +163,6 @@ pub fn linger(
         // The answer was lost. The reset that goes with it finds nobody, or is needed again.
         return request(packet, link, scratch, known);
     }
-    let fin = segment.flags & tcp::FIN != 0;
     if segment.length == 0 && !fin {
         return TC_ACT_SHOT;
     }
