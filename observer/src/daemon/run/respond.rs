@@ -21,7 +21,8 @@ use crate::kernel::guard::Stops;
 use crate::kernel::{Kernel, KernelError, monotonic_now};
 use crate::pipeline::{Carrier, Pipeline};
 use crate::response::{
-    Action, ActionId, Change, Hits, NetworkRule, Recent, Row, Settings, Spellings, State, Verb,
+    Action, ActionId, Book, Change, Hits, NetworkRule, Recent, Row, Settings, Spellings, State,
+    Subject, Verb,
 };
 use crate::usage::batch::{ActionRow, Batch, EventRow, SpellingRow};
 use crate::usage::{Call, Responses};
@@ -191,6 +192,8 @@ impl Responder {
     /// When the kernel refuses.
     pub fn attach(&mut self, kernel: &mut Kernel, pipeline: &Pipeline) -> Result<(), KernelError> {
         self.hand_out(pipeline)?;
+        // What a process before left in the table of networks holds on.
+        self.mode = mode_of(&pipeline.stops().book);
         self.stops.set_guard(u64::MAX, self.mode)?;
         let shield = self.shields(pipeline);
         kernel.guard(shield)
@@ -201,6 +204,8 @@ impl Responder {
     /// # Errors
     /// When a map cannot be written.
     pub fn introduce(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
+        // Of whom requests were read only just now, too.
+        self.hand_out(pipeline)?;
         for (flow, carrier, shared) in pipeline.carried() {
             let consumer = match carrier {
                 Carrier::Consumer(id) => self.spellings.consumer(id),
@@ -223,12 +228,51 @@ impl Responder {
         Ok(())
     }
 
+    /// Tells the programs whose requests those connections carry that they saw only credentials on which nobody knew then.
+    fn name(&mut self, begun: &[Action], pipeline: &Pipeline) -> Result<(), KernelError> {
+        if begun.is_empty() {
+            return Ok(());
+        }
+        let is_of = |action: &Action, id: &Arc<str>| match &action.subject {
+            Subject::Consumer(of) => of == id,
+            _ => action.consumer.as_ref() == Some(id),
+        };
+        for (flow, carrier) in pipeline.carried_alone() {
+            let consumer = match carrier {
+                Carrier::Consumer(id) if begun.iter().any(|action| is_of(action, id)) => {
+                    self.spellings.consumer(id)
+                }
+                Carrier::Credential(fingerprint)
+                    if begun
+                        .iter()
+                        .any(|action| action.subject == Subject::Credential(fingerprint)) =>
+                {
+                    self.spellings.credential(&fingerprint)
+                }
+                _ => None,
+            };
+            let Some(consumer) = consumer else { continue };
+            let Some(known) = self.stops.guarded(&flow) else {
+                continue;
+            };
+            let unsure = known.consumer == guard::SOMEBODY || known.state & guarded::UNSURE != 0;
+            if unsure && known.state & guarded::SHARED == 0 {
+                let entry = Guarded {
+                    consumer,
+                    state: known.state & !guarded::UNSURE,
+                    ..known
+                };
+                self.stops.set_guarded(&flow, entry, false)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether packets of networks can be dropped unseen.
     fn shields(&self, pipeline: &Pipeline) -> bool {
         let book = &pipeline.stops().book;
         let blocks = |action: &Action| {
-            matches!(action.subject, crate::response::Subject::Network(_))
-                && action.verb == Verb::Block
+            matches!(action.subject, Subject::Network(_)) && action.verb == Verb::Block
         };
         !book.carries_allowed() && book.active().any(blocks)
     }
@@ -242,9 +286,10 @@ impl Responder {
         kernel: &mut Kernel,
         pipeline: &mut Pipeline,
     ) -> Result<(), KernelError> {
-        self.write_actions(pipeline)?;
+        let begun = self.write_actions(pipeline)?;
         self.write_networks(pipeline)?;
         self.hand_out(pipeline)?;
+        self.name(&begun, pipeline)?;
         let until = self.applied.values().map(|(_, entry)| entry.until).max();
         self.stops.set_guard(until.unwrap_or(0), self.mode)?;
         if until.is_none() {
@@ -256,7 +301,9 @@ impl Responder {
         Ok(())
     }
 
-    fn write_actions(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
+    /// Brings the table of actions to what the book says, and returns those that were not in it.
+    fn write_actions(&mut self, pipeline: &Pipeline) -> Result<Vec<Action>, KernelError> {
+        let mut begun = Vec::new();
         let (utc, monotonic) = (now(), monotonic_now());
         let mut gone: Vec<u32> = self.applied.keys().copied().collect();
         for action in pipeline.stops().book.active() {
@@ -275,6 +322,7 @@ impl Responder {
             self.limits.forget(action.slot);
             self.stops.set_action(action.slot, Some(entry))?;
             self.applied.insert(action.slot, (action.id.clone(), entry));
+            begun.push(action.clone());
         }
         for slot in gone {
             self.stops.set_action(slot, None)?;
@@ -282,18 +330,13 @@ impl Responder {
             self.late.remove(&slot);
             self.limits.forget(slot);
         }
-        Ok(())
+        Ok(begun)
     }
 
     fn write_networks(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
         let book = &pipeline.stops().book;
         let networks = book.networks();
-        let stops = |(_, rule): &(IpNet, NetworkRule)| matches!(rule, NetworkRule::Slot(_));
-        self.mode = match (networks.iter().any(stops), book.carries_allowed()) {
-            (false, _) => 0,
-            (true, false) => 1,
-            (true, true) => 2,
-        };
+        self.mode = mode_of(book);
         if networks == self.networks {
             return Ok(());
         }
@@ -505,6 +548,17 @@ impl Responder {
         let book = &mut pipeline.stops_mut().book;
         book.configure(self.settings.clone(), now());
         book.registered(&registry, fingerprinter, now());
+    }
+}
+
+/// How the programs treat networks: not at all, dropping what comes from those that are shut off, or request by request.
+fn mode_of(book: &Book) -> u64 {
+    let networks = book.networks();
+    let stops = |(_, rule): &(IpNet, NetworkRule)| matches!(rule, NetworkRule::Slot(_));
+    match (networks.iter().any(stops), book.carries_allowed()) {
+        (false, _) => 0,
+        (true, false) => 1,
+        (true, true) => 2,
     }
 }
 
