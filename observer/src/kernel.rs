@@ -21,6 +21,7 @@ mod tables;
 pub mod tracepoint;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -436,28 +437,39 @@ impl Kernel {
         attach::load_guard(&mut self.object)
     }
 
-    /// Attaches the programs that stop traffic wherever traffic is seen; with `shield`, those that drop packets too.
+    /// Attaches the programs that stop traffic wherever traffic is seen; with `shield`, those that drop packets too. Where they
+    /// are already, by this process or one before it, nothing gets through meanwhile.
     ///
     /// # Errors
     /// When the kernel refuses; what was attached stays.
     pub fn guard(&mut self, shield: bool) -> Result<(), KernelError> {
-        if self.guards != Some(shield) {
-            self.unguard();
-            self.guards = Some(shield);
-        }
+        self.guards = Some(shield);
         for (index, seeing) in &self.attached {
             let mut interfaces = self.interfaces.iter();
             let Some(interface) = interfaces.find(|interface| interface.index == *index) else {
                 continue;
             };
-            if self.guarding.contains_key(index) {
-                continue;
-            }
-            let driver = driver_of(interface);
-            let (driver, pins) = (driver.as_deref(), self.settings.pins.as_ref());
-            let guarding =
-                attach::attach_guard(&mut self.object, interface, seeing, driver, shield, pins)?;
-            self.guarding.insert(*index, guarding);
+            let pins = self.settings.pins.as_ref();
+            let guarding = match self.guarding.entry(*index) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(place) => {
+                    let driver = driver_of(interface);
+                    let driver = driver.as_deref();
+                    place.insert(attach::attach_guard(
+                        &mut self.object,
+                        interface,
+                        seeing,
+                        driver,
+                        pins,
+                    )?)
+                }
+            };
+            attach::set_shield(&mut self.object, guarding, interface, shield, pins);
+        }
+        // What a process before left elsewhere. What it left here got these programs in place of its own: nothing gets through
+        // meanwhile.
+        if let Some(pins) = &self.settings.pins {
+            pins.unlink(|index, hook| !attach::stops(hook) || self.guarding.contains_key(&index));
         }
         Ok(())
     }

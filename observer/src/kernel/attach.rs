@@ -249,6 +249,8 @@ pub fn detach(object: &mut Ebpf, attachment: Attachment) {
 pub struct Guarding {
     guard: (&'static str, SchedClassifierLinkId),
     shield: Option<XdpLinkId>,
+    /// How the shield can be attached; `None`: another program of ours stands there, or packets have no Ethernet header.
+    place: Option<XdpMode>,
 }
 
 /// Loads the programs that refuse requests.
@@ -265,8 +267,7 @@ pub fn load_guard(object: &mut Ebpf) -> Result<(), KernelError> {
     Ok(())
 }
 
-/// Attaches what refuses requests behind what sees them; with `shield`, what drops packets before there is an skb, where the
-/// interface has no program of XDP: elsewhere, and on lo, the former does both.
+/// Attaches what refuses requests behind what sees them.
 ///
 /// # Errors
 /// When the kernel refuses; nothing stays attached then.
@@ -275,7 +276,6 @@ pub fn attach_guard(
     interface: &Interface,
     seeing: &Attachment,
     driver: Option<&str>,
-    shield: bool,
     pins: Option<&Pins>,
 ) -> Result<Guarding, KernelError> {
     let name = match interface.layer {
@@ -294,37 +294,64 @@ pub fn attach_guard(
         priority: u16::MAX,
     };
     let link = attach_classifier(object, name, interface, place, pins)?;
-    let mut guarding = Guarding {
+    let free = interface.layer == Layer::Ethernet && matches!(seeing.ingress, Ingress::Tc(..));
+    let native = driver.is_some_and(|driver| XDP_DRIVERS.contains(&driver));
+    let mode = if native {
+        XdpMode::Driver
+    } else {
+        XdpMode::Skb
+    };
+    Ok(Guarding {
         guard: (name, link),
         shield: None,
-    };
-    let free = interface.layer == Layer::Ethernet && matches!(seeing.ingress, Ingress::Tc(..));
-    if shield && free {
-        let native = driver.is_some_and(|driver| XDP_DRIVERS.contains(&driver));
-        let mode = if native {
-            XdpMode::Driver
-        } else {
-            XdpMode::Skb
-        };
-        let pin = pins.map(|pins| pins.link(interface.index, SHIELD));
+        place: free.then_some(mode),
+    })
+}
+
+/// Attaches what drops packets before there is an skb, where the interface has no program of XDP, or takes it off: elsewhere, and on
+/// lo, what refuses requests does both.
+pub fn set_shield(
+    object: &mut Ebpf,
+    guarding: &mut Guarding,
+    interface: &Interface,
+    shield: bool,
+    pins: Option<&Pins>,
+) {
+    let pin = pins.map(|pins| pins.link(interface.index, SHIELD));
+    if !shield {
+        // What a process before left, too. The last to hold a link has to be this process: what a pin holds goes some time after
+        // the pin (`bpf_link_put`).
+        if let Some(pin) = &pin {
+            let _ = fs::remove_file(pin);
+        }
+        if let Some(link) = guarding.shield.take()
+            && let Ok(program) = xdp(object, program::SHIELD)
+        {
+            let _ = program.detach(link);
+        }
+        return;
+    }
+    if guarding.shield.is_none()
+        && let Some(mode) = guarding.place
+    {
         // Whose program stands there stays; packets of networks are then dropped a little later.
         guarding.shield =
             attach_to_xdp(object, program::SHIELD, interface, mode, pin.as_deref()).ok();
     }
-    Ok(guarding)
 }
 
 /// Takes the programs that stop traffic off an interface.
 pub fn detach_guard(object: &mut Ebpf, guarding: Guarding, index: u32, pins: Option<&Pins>) {
+    // Pins first, as in `set_shield`.
+    if let Some(pins) = pins {
+        pins.unlink(|interface, hook| interface != index || !stops(hook));
+    }
     let (name, link) = guarding.guard;
     detach_tc(object, name, link);
     if let Some(link) = guarding.shield
         && let Ok(program) = xdp(object, program::SHIELD)
     {
         let _ = program.detach(link);
-    }
-    if let Some(pins) = pins {
-        pins.unlink(|interface, hook| interface != index || !stops(hook));
     }
 }
 
