@@ -36,10 +36,12 @@ fn loads() {
             panic!("{name}: {error:?}");
         }
     }
-    let xdp: &mut Xdp = object
-        .program_mut(program::SHIELD)
-        .expect("a program for XDP")
-        .try_into()
-        .expect("XDP");
-    xdp.load().expect("loading XDP");
+    for name in [program::SHIELD, program::SHIELD_GENERIC] {
+        let xdp: &mut Xdp = object
+            .program_mut(name)
+            .expect("a program for XDP")
+            .try_into()
+            .expect("XDP");
+        xdp.load().expect("loading XDP");
+    }
 }

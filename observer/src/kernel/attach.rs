@@ -250,7 +250,7 @@ pub struct Guarding {
     guard: (&'static str, SchedClassifierLinkId),
     shield: Option<XdpLinkId>,
     /// How the shield can be attached; `None`: another program of ours stands there, or packets have no Ethernet header.
-    place: Option<XdpMode>,
+    place: Option<(&'static str, XdpMode)>,
 }
 
 /// Loads the programs that refuse requests.
@@ -296,15 +296,15 @@ pub fn attach_guard(
     let link = attach_classifier(object, name, interface, place, pins)?;
     let free = interface.layer == Layer::Ethernet && matches!(seeing.ingress, Ingress::Tc(..));
     let native = driver.is_some_and(|driver| XDP_DRIVERS.contains(&driver));
-    let mode = if native {
-        XdpMode::Driver
+    let place = if native {
+        (program::SHIELD, XdpMode::Driver)
     } else {
-        XdpMode::Skb
+        (program::SHIELD_GENERIC, XdpMode::Skb)
     };
     Ok(Guarding {
         guard: (name, link),
         shield: None,
-        place: free.then_some(mode),
+        place: free.then_some(place),
     })
 }
 
@@ -325,18 +325,18 @@ pub fn set_shield(
             let _ = fs::remove_file(pin);
         }
         if let Some(link) = guarding.shield.take()
-            && let Ok(program) = xdp(object, program::SHIELD)
+            && let Some((name, _)) = guarding.place
+            && let Ok(program) = xdp(object, name)
         {
             let _ = program.detach(link);
         }
         return;
     }
     if guarding.shield.is_none()
-        && let Some(mode) = guarding.place
+        && let Some((name, mode)) = guarding.place
     {
         // Whose program stands there stays; packets of networks are then dropped a little later.
-        guarding.shield =
-            attach_to_xdp(object, program::SHIELD, interface, mode, pin.as_deref()).ok();
+        guarding.shield = attach_to_xdp(object, name, interface, mode, pin.as_deref()).ok();
     }
 }
 
@@ -349,7 +349,8 @@ pub fn detach_guard(object: &mut Ebpf, guarding: Guarding, index: u32, pins: Opt
     let (name, link) = guarding.guard;
     detach_tc(object, name, link);
     if let Some(link) = guarding.shield
-        && let Ok(program) = xdp(object, program::SHIELD)
+        && let Some((name, _)) = guarding.place
+        && let Ok(program) = xdp(object, name)
     {
         let _ = program.detach(link);
     }
