@@ -76,7 +76,14 @@ fn observer_guard_ip(ctx: TcContext) -> i32 {
     programs::guard::packet(&Skb::new(&ctx), Link::Ip)
 }
 
-/// XDP, ingress, Ethernet.
+/// Generic XDP, ingress, Ethernet. Without fragments: a packet that the kernel lays out in them for such a program cannot be read
+/// by the classifiers behind it (seen on 6.18), one that it makes linear can.
+#[xdp]
+fn observer_shield_generic(ctx: XdpContext) -> u32 {
+    programs::guard::shield(&Frame::new(&ctx))
+}
+
+/// Native XDP, ingress, Ethernet.
 #[xdp(frags)]
 fn observer_shield(ctx: XdpContext) -> u32 {
     programs::guard::shield(&Frame::new(&ctx))

@@ -466,6 +466,10 @@ impl Kernel {
                 guarding.lower_shield(&mut self.object, *index, Some(seeing), pins);
             }
         }
+        // What a process before left elsewhere. What it left here got these programs in place of its own.
+        if let Some(pins) = pins {
+            pins.unlink(|index, hook| !attach::stops(hook) || self.guarding.contains_key(&index));
+        }
         Ok(())
     }
 

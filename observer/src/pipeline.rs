@@ -264,6 +264,16 @@ impl Pipeline {
         })
     }
 
+    /// Connections on which requests of one sender alone were accepted, nobody else waits for an answer, and who it is.
+    pub fn carried_alone(&self) -> impl Iterator<Item = (FlowKey, Carrier<'_>)> {
+        let flows = self.flows.iter();
+        let alone = flows.filter(|flow| !flow.connection.carried().is_waited_on());
+        alone.filter_map(|flow| match flow.connection.carried().accepted()? {
+            (carrier, false) => Some((flow.key, carrier)),
+            _ => None,
+        })
+    }
+
     /// What was counted.
     pub fn counts(&self) -> &Counts {
         &self.rules.counts

@@ -1,6 +1,6 @@
 //! Clients that call without a pause, each with a key and connections of its own, and tell what they got.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::namespace::Namespace;
+use crate::process::wait_for;
 
 /// What came of one request.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Got {
     pub number: u64,
     /// The status; `None` when the connection ended instead.
     pub status: Option<u16>,
+    /// How the connection failed.
+    pub failed: Option<ErrorKind>,
     /// Whether the connection had carried a request before.
     pub reused: bool,
     /// The response's fields, as they were sent.
@@ -75,6 +78,22 @@ impl Caller {
         }
     }
 
+    /// Waits until so many more requests were answered with this status.
+    ///
+    /// # Panics
+    /// When they are not.
+    pub fn wait_for(&self, status: u16, count: usize) {
+        let from = self.next();
+        let what = format!("{count} answers with {status}");
+        wait_for(&what, Duration::from_secs(10), || {
+            let got = self.got();
+            let fitting = got
+                .iter()
+                .filter(|got| got.number >= from && got.status == Some(status));
+            (fitting.count() >= count).then_some(())
+        });
+    }
+
     /// The number of the next request: those from it on begin after this.
     pub fn next(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
@@ -115,6 +134,7 @@ fn call(connection: &mut Connection, address: &str, path: &str, fields: &str, nu
     let mut got = Got {
         number,
         status: None,
+        failed: None,
         reused: connection.is_some(),
         head: String::new(),
         content: String::new(),
@@ -126,6 +146,7 @@ fn call(connection: &mut Connection, address: &str, path: &str, fields: &str, nu
     got.took = begin.elapsed();
     got.at = Instant::now();
     let closes = got.head.to_ascii_lowercase().contains("connection: close");
+    got.failed = answered.as_ref().err().map(std::io::Error::kind);
     if answered.is_err() || closes {
         *connection = None;
     }
@@ -139,7 +160,8 @@ fn exchange(
     got: &mut Got,
 ) -> std::io::Result<()> {
     if connection.is_none() {
-        let stream = TcpStream::connect(address)?;
+        let to = address.parse().map_err(std::io::Error::other)?;
+        let stream = TcpStream::connect_timeout(&to, Duration::from_secs(5))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         *connection = Some((BufReader::new(stream), false));
@@ -153,7 +175,7 @@ fn exchange(
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line)? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(ErrorKind::UnexpectedEof.into());
         }
         if got.head.is_empty() {
             got.status = line

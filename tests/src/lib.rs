@@ -33,6 +33,7 @@ pub mod oracle;
 pub mod process;
 pub mod prometheus;
 pub mod require;
+pub mod response;
 pub mod scripts;
 pub mod tally;
 pub mod traffic;

@@ -126,6 +126,31 @@ impl Connection {
         (status, length)
     }
 
+    /// Asks for a target; the status of the answer, or nothing where the connection has ended.
+    pub fn try_get(&mut self, target: &str, key: &str) -> Option<u16> {
+        self.0
+            .get_mut()
+            .write_all(request(target, key).as_bytes())
+            .ok()?;
+        let (mut status, mut length) = (None, 0);
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            let lower = line.to_ascii_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            } else if let Some(rest) = lower.strip_prefix("http/1.1 ") {
+                status = rest.get(..3).and_then(|text| text.parse().ok());
+            } else if line.trim().is_empty() {
+                break;
+            }
+        }
+        std::io::copy(&mut (&mut self.0).take(length), &mut std::io::sink()).ok()?;
+        status
+    }
+
     /// Asks for an item of [`Item`].
     ///
     /// # Panics

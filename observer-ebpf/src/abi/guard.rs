@@ -177,6 +177,8 @@ pub mod guarded {
     pub const RESET: u32 = 8;
     /// [`super::Guarded::decided`](super::Guarded) is known.
     pub const DECIDED: u32 = 16;
+    /// It carried one credential that is known and one that is not: whether both were accepted, only userspace can tell.
+    pub const UNSURE: u32 = 32;
 }
 
 /// Places of [`super::map::GUARD`].

@@ -64,7 +64,9 @@ pub fn packet(packet: &Skb<'_>, link: Link) -> i32 {
         // SAFETY: the entry stays valid while the program runs; segments of one end seldom pass two processors at once, and then
         // one of two true values of each word is read.
         let known = unsafe { &mut *known };
-        if known.state & guarded::RESET != 0 {
+        // Those that are sent from here come in again on the loopback interface.
+        let resets = segment.flags & tcp::RST != 0;
+        if known.state & guarded::RESET != 0 && !resets {
             return refuse::reset(packet, link, scratch);
         }
         if known.state & guarded::REFUSED != 0 {
@@ -88,6 +90,13 @@ pub fn packet(packet: &Skb<'_>, link: Link) -> i32 {
     };
     // Two credentials of two consumers: which of them counts is the attribution's to say.
     if place == 0 || mixed || holder.consumer & ALLOWED != 0 {
+        return NEXT;
+    }
+    // A credential that nobody knows may be that of somebody who is never stopped, and whom the network's action spares.
+    if holder.action == 0
+        && holder.consumer == SOMEBODY
+        && maps::guarding(guard::place::NETWORKS) == 2
+    {
         return NEXT;
     }
     if refuse::find(packet, link, scratch) && is_refused(&scratch.segment, known, place, now) {
@@ -173,6 +182,9 @@ fn carried(segment: &TcpSegment, consumer: u32, asked: bool) -> Option<&'static 
     if consumer != 0 && known.consumer != consumer {
         if known.consumer == 0 {
             known.consumer = consumer;
+        } else if known.consumer == SOMEBODY || consumer == SOMEBODY {
+            // Anybody can name somebody whom nobody knows: that alone makes the connection no proxy's.
+            known.state |= guarded::UNSURE;
         } else {
             known.state |= guarded::SHARED;
         }
@@ -190,6 +202,9 @@ fn is_refused(segment: &TcpSegment, known: &mut Guarded, place: u32, now: u64) -
     let offset = offset(segment);
     let again = known.state & guarded::DECIDED != 0 && known.decided == offset;
     if action.until < now || again {
+        return false;
+    }
+    if known.state & (guarded::SHARED | guarded::UNSURE) == guarded::UNSURE {
         return false;
     }
     if let Some(network::ALLOW | network::SPEAKS) = maps::network(sender(segment)) {

@@ -18,7 +18,7 @@ enum Sender {
     Credential(Fingerprint),
 }
 
-/// Requests of so many senders may wait at the same time; a connection with more is shared.
+/// Requests of so many senders are told apart while they wait; of more, only that they wait.
 const WAITING: usize = 8;
 
 /// Whose requests a connection carried.
@@ -28,6 +28,8 @@ pub struct Carried {
     shared: bool,
     /// Senders of requests that wait for their answers, and how many each has.
     waiting: Vec<(Sender, u32)>,
+    /// Requests that wait and whose senders there was no room for.
+    crowd: u32,
 }
 
 impl Carried {
@@ -44,7 +46,7 @@ impl Carried {
         } else if self.waiting.len() < WAITING {
             self.waiting.push((sender, 1));
         } else {
-            self.shared = true;
+            self.crowd = self.crowd.saturating_add(1);
         }
     }
 
@@ -56,10 +58,9 @@ impl Carried {
         if self.shared || self.accepted.as_ref() == Some(&sender) {
             return;
         }
-        for (known, count) in &mut self.waiting {
-            if *known == sender {
-                *count = count.saturating_sub(1);
-            }
+        match self.waiting.iter_mut().find(|(known, _)| *known == sender) {
+            Some((_, count)) => *count = count.saturating_sub(1),
+            None => self.crowd = self.crowd.saturating_sub(1),
         }
         self.waiting.retain(|(_, count)| *count > 0);
         if accepted {
@@ -73,8 +74,19 @@ impl Carried {
         let sender = Sender::of(attribution);
         let other = |known: &Sender| Some(known) != sender.as_ref();
         self.shared
+            || self.crowd > 0
             || self.accepted.as_ref().is_some_and(other)
             || self.waiting.iter().any(|(known, _)| other(known))
+    }
+
+    /// Whether requests of two senders were accepted: it is shared for good.
+    pub fn is_company(&self) -> bool {
+        self.shared
+    }
+
+    /// Whether somebody whose requests were not accepted so far waits for an answer.
+    pub fn is_waited_on(&self) -> bool {
+        self.crowd > 0 || !self.waiting.is_empty()
     }
 
     /// The one whose requests were accepted, and whether others' were too, for the kernel side.
@@ -139,6 +151,23 @@ mod tests {
         assert!(carried.is_shared(&other) && carried.is_shared(&acme));
         carried.answer(&other, true);
         assert!(carried.is_shared(&acme));
+    }
+
+    #[test]
+    fn many_names_that_were_refused_do_not_either() {
+        let (acme, names) = (of("acme"), (0..40).map(|number| of(&number.to_string())));
+        let names: Vec<_> = names.collect();
+        let mut carried = Carried::default();
+        carried.ask(&acme);
+        carried.answer(&acme, true);
+        for name in &names {
+            carried.ask(name);
+        }
+        assert!(carried.is_shared(&acme) && !carried.is_company());
+        for name in &names {
+            carried.answer(name, false);
+        }
+        assert!(!carried.is_shared(&acme) && !carried.is_waited_on());
     }
 
     #[test]

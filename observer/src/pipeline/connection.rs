@@ -568,6 +568,7 @@ impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
                 // What is encrypted is read here alone.
                 offset: offset.filter(|_| !self.about.tls),
                 shared: self.about.carried.is_shared(&attribution),
+                company: self.about.carried.is_company(),
             };
             stops.look(request, &attribution);
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use observer_ebpf::abi::FlowKey;
 
 use crate::identity::{Attribution, Consumer, Fingerprint};
-use crate::response::{Book, Settings, Verb, Who};
+use crate::response::{Book, Settings, SubjectKind, Verb, Who};
 
 /// Requests kept until they are taken.
 const CAUGHT: usize = 4096;
@@ -36,8 +36,10 @@ pub struct Request {
     pub server: SocketAddr,
     /// Where in the stream it begins, where the kernel side can read it.
     pub offset: Option<u64>,
-    /// Somebody else uses the connection too.
+    /// Somebody else uses the connection too, or may: what is not answered yet may be accepted.
     pub shared: bool,
+    /// Somebody else uses the connection too.
+    pub company: bool,
 }
 
 /// What is to be stopped, and what was not.
@@ -74,7 +76,7 @@ impl Stops {
     pub(super) fn look(&mut self, request: Request, attribution: &Attribution) {
         let who = who(attribution, request.client);
         self.book.note(&who);
-        if request.shared && self.guarding && self.shared.len() < CAUGHT {
+        if request.company && self.guarding && self.shared.len() < CAUGHT {
             self.shared.push(request.flow);
         }
         let Some((slot, verb)) = self.book.verdict(&who) else {
@@ -85,7 +87,13 @@ impl Stops {
             return;
         }
         let credential = attribution.credential.as_ref();
-        let secret = credential.filter(|credential| credential.secret);
+        // Of a network, only what is registered: what anybody makes up is not worth a place in a table.
+        let named = self
+            .book
+            .at(slot)
+            .is_some_and(|action| action.subject.kind() != SubjectKind::Network);
+        let known = named || matches!(attribution.consumer, Consumer::Registered(_));
+        let secret = credential.filter(|credential| credential.secret && known);
         self.caught.push(Caught {
             request,
             slot,

@@ -308,6 +308,11 @@ impl Book {
         self.active.values()
     }
 
+    /// The action in force of a slot.
+    pub fn at(&self, slot: u32) -> Option<&Action> {
+        self.active.get(&slot)
+    }
+
     /// Proposals, the oldest first.
     pub fn proposed(&self) -> impl Iterator<Item = &Action> {
         self.proposals.iter()

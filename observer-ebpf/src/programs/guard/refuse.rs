@@ -139,8 +139,18 @@ pub fn linger(
     known: &mut Guarded,
 ) -> i32 {
     let segment = &scratch.segment;
+    let fin = segment.flags & tcp::FIN != 0;
     if segment.from_high != (known.state & guarded::CLIENT_HIGH != 0) {
-        return TC_ACT_SHOT;
+        // What is sent from here comes in again on the loopback interface: it ends where the answer does.
+        let end = segment
+            .sequence
+            .wrapping_add(segment.length)
+            .wrapping_add(u32::from(fin));
+        return if end == known.server {
+            NEXT
+        } else {
+            TC_ACT_SHOT
+        };
     }
     if segment.flags & tcp::RST != 0 {
         let _ = GUARDED.remove(&segment.flow);
@@ -154,7 +164,6 @@ pub fn linger(
             TC_ACT_SHOT
         };
     }
-    let fin = segment.flags & tcp::FIN != 0;
     if segment.length == 0 && !fin {
         return TC_ACT_SHOT;
     }

@@ -175,11 +175,14 @@ impl Guarding {
         {
             tracing::warn!("{}: packets are still dropped by XDP: {error}", seeing.name);
         }
-        if let Some(link) = self.shield.take() {
+        // What a process before left goes, too.
+        if pins.is_some_and(|pins| pins.link(index, SHIELD).exists()) {
             take_off(index, SHIELD, pins);
-            if let Ok(program) = xdp(object, program::SHIELD) {
-                let _ = program.detach(link);
-            }
+        }
+        if let Some(link) = self.shield.take()
+            && let Ok(program) = xdp(object, program::SHIELD)
+        {
+            let _ = program.detach(link);
         }
     }
 }

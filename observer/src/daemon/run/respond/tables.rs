@@ -4,6 +4,7 @@
 //! decided.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use observer_ebpf::abi::guard::{self, Action as Entry, Guarded, Holder, guarded, hit, network};
@@ -11,7 +12,7 @@ use observer_ebpf::abi::guard::{self, Action as Entry, Guarded, Holder, guarded,
 use super::{Responder, now};
 use crate::kernel::{Kernel, KernelError, monotonic_now};
 use crate::pipeline::{Carrier, Pipeline};
-use crate::response::{Action, NetworkRule, Subject, Verb};
+use crate::response::{Action, Book, NetworkRule, Subject, Verb};
 
 impl Responder {
     /// Whether what was decided has to be carried out first.
@@ -36,6 +37,8 @@ impl Responder {
             self.stops.set_holder(hash, None)?;
         }
         self.stops.forget_connections()?;
+        // What a process before left in the table of networks holds on.
+        self.mode = mode_of(&pipeline.stops().book);
         self.stops.set_guard(u64::MAX, self.mode)?;
         let shield = self.shields(pipeline);
         kernel.guard(shield)
@@ -68,6 +71,46 @@ impl Responder {
         Ok(())
     }
 
+    /// Tells the programs whose requests those connections carry that they saw only credentials on which nobody knew then.
+    fn name(&mut self, begun: &[Action], pipeline: &Pipeline) -> Result<(), KernelError> {
+        if begun.is_empty() {
+            return Ok(());
+        }
+        let is_of = |action: &Action, id: &Arc<str>| match &action.subject {
+            Subject::Consumer(of) => of == id,
+            _ => action.consumer.as_ref() == Some(id),
+        };
+        for (flow, carrier) in pipeline.carried_alone() {
+            let consumer = match carrier {
+                Carrier::Consumer(id) if begun.iter().any(|action| is_of(action, id)) => {
+                    self.spellings.consumer(id)
+                }
+                Carrier::Credential(fingerprint)
+                    if begun
+                        .iter()
+                        .any(|action| action.subject == Subject::Credential(fingerprint)) =>
+                {
+                    self.spellings.credential(&fingerprint)
+                }
+                _ => None,
+            };
+            let Some(consumer) = consumer else { continue };
+            let Some(known) = self.stops.guarded(&flow) else {
+                continue;
+            };
+            let unsure = known.consumer == guard::SOMEBODY || known.state & guarded::UNSURE != 0;
+            if unsure && known.state & guarded::SHARED == 0 {
+                let entry = Guarded {
+                    consumer,
+                    state: known.state & !guarded::UNSURE,
+                    ..known
+                };
+                self.stops.set_guarded(&flow, entry, false)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether packets of networks can be dropped unseen.
     fn shields(&self, pipeline: &Pipeline) -> bool {
         let book = &pipeline.stops().book;
@@ -86,9 +129,10 @@ impl Responder {
         kernel: &mut Kernel,
         pipeline: &mut Pipeline,
     ) -> Result<(), KernelError> {
-        self.write_actions(pipeline)?;
+        let begun = self.write_actions(pipeline)?;
         self.write_networks(pipeline)?;
         self.hand_out(pipeline)?;
+        self.name(&begun, pipeline)?;
         let until = self.applied.values().map(|(_, entry)| entry.until).max();
         self.stops.set_guard(until.unwrap_or(0), self.mode)?;
         if until.is_none() {
@@ -100,7 +144,9 @@ impl Responder {
         Ok(())
     }
 
-    fn write_actions(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
+    /// Brings the table of actions to what the book says, and returns those that were not in it.
+    fn write_actions(&mut self, pipeline: &Pipeline) -> Result<Vec<Action>, KernelError> {
+        let mut begun = Vec::new();
         let (utc, monotonic) = (now(), monotonic_now());
         let mut gone: BTreeSet<u32> = self.applied.keys().copied().collect();
         for action in pipeline.stops().book.active() {
@@ -127,6 +173,7 @@ impl Responder {
             self.limits.forget(action.slot);
             self.stops.set_action(action.slot, Some(entry))?;
             self.applied.insert(action.slot, (action.id.clone(), entry));
+            begun.push(action.clone());
         }
         for slot in gone {
             self.stops.set_action(slot, None)?;
@@ -134,18 +181,13 @@ impl Responder {
             self.late.remove(&slot);
             self.limits.forget(slot);
         }
-        Ok(())
+        Ok(begun)
     }
 
     fn write_networks(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
         let book = &pipeline.stops().book;
         let networks = book.networks();
-        let stops = |(_, rule): &(IpNet, NetworkRule)| matches!(rule, NetworkRule::Slot(_));
-        self.mode = match (networks.iter().any(stops), book.carries_allowed()) {
-            (false, _) => 0,
-            (true, false) => 1,
-            (true, true) => 2,
-        };
+        self.mode = mode_of(book);
         if self.networks.as_ref() == Some(&networks) {
             return Ok(());
         }
@@ -215,5 +257,16 @@ fn entry(action: &Action, until: u64) -> Entry {
         interval,
         capacity,
         name,
+    }
+}
+
+/// How the programs treat networks: not at all, dropping what comes from those that are shut off, or request by request.
+fn mode_of(book: &Book) -> u64 {
+    let networks = book.networks();
+    let stops = |(_, rule): &(IpNet, NetworkRule)| matches!(rule, NetworkRule::Slot(_));
+    match (networks.iter().any(stops), book.carries_allowed()) {
+        (false, _) => 0,
+        (true, false) => 1,
+        (true, true) => 2,
     }
 }
