@@ -130,8 +130,10 @@ pub mod program {
     pub const GUARD: &str = "observer_guard";
     /// TC on ingress of a link whose packets begin with the IP header: refuses requests.
     pub const GUARD_IP: &str = "observer_guard_ip";
-    /// XDP: drops what comes from networks that are shut off.
+    /// Native XDP: drops what comes from networks that are shut off.
     pub const SHIELD: &str = "observer_shield";
+    /// The same for generic XDP.
+    pub const SHIELD_GENERIC: &str = "observer_shield_generic";
     /// XDP: the same, and sees what it lets pass.
     pub const SHIELDED: &str = "observer_shielded";
     /// Tracepoint `sock:inet_sock_set_state`: which process opened a connection.

@@ -76,8 +76,8 @@ fn observer_guard_ip(ctx: TcContext) -> i32 {
     programs::guard::packet(&Skb::new(&ctx), Link::Ip)
 }
 
-/// Generic XDP, ingress, Ethernet. Without fragments: a packet that the kernel lays out in them for such a program cannot be read
-/// by the classifiers behind it (seen on 6.18), one that it makes linear can.
+/// Generic XDP, ingress, Ethernet. Without fragments: of a packet that the kernel copies for a program that takes them, the classifiers
+/// behind it do not know the link header (Linux 6.18, `skb_pp_cow_data`); one that it makes linear is as it was.
 #[xdp]
 fn observer_shield_generic(ctx: XdpContext) -> u32 {
     programs::guard::shield(&Frame::new(&ctx))

@@ -1,10 +1,5 @@
 //! Networks that are shut off: nothing of theirs gets in, but of those who are never stopped.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a test that cannot go on stops with what went wrong"
-)]
-
 use std::time::Duration;
 
 use observer_tests::daemon::{KEYS, STRANGER, Setup};
@@ -205,7 +200,8 @@ fn who_is_never_stopped_is_served_from_its_first_request_on() {
     for round in 0..5 {
         let got = ask_from(&link, 1, KEYS[0].0);
         assert_eq!(got.status, 200, "{round}: {got:?}\n{}", daemon.log());
-    } // Of others the first request comes through, and ends its connection.
+    }
+    // Of others the first request comes through, and ends its connection.
     let (address, field) = (elsewhere(1), key_field(STRANGER));
     let urls = format!("{URL}[1-200]");
     let mut others = link.client.command("curl");

@@ -29,7 +29,7 @@ pub fn stops(hook: &str) -> bool {
 pub struct Guarding {
     guard: (&'static str, SchedClassifierLinkId),
     /// The program of XDP that drops packets, where it is one of its own.
-    shield: Option<XdpLinkId>,
+    shield: Option<(&'static str, XdpLinkId)>,
     /// Packets are to be dropped by XDP.
     shielded: bool,
 }
@@ -121,8 +121,8 @@ pub fn detach_guard(
 }
 
 impl Guarding {
-    /// Has packets dropped before there is an skb, where the driver can do that and keeps its offloads: by a program of XDP of its own,
-    /// or in place of the one that sees. Elsewhere, and where somebody else's program stands, they are dropped a little later.
+    /// Has packets dropped by XDP, in the driver where that keeps its offloads: by a program of its own, or in place of the one that
+    /// sees. On lo, and where somebody else's program stands, they are dropped a little later.
     pub fn raise_shield(
         &mut self,
         object: &mut Ebpf,
@@ -144,14 +144,16 @@ impl Guarding {
             }
             return;
         }
-        // Generic XDP has an skb already, and hides the link's header from those who see (Linux 6.18, `skb_pp_cow_data`).
-        if !driver.is_some_and(|driver| XDP_DRIVERS.contains(&driver)) {
+        if interface.layer != Layer::Ethernet {
             return;
         }
-        let mode = XdpMode::Driver;
+        let (name, mode) = match driver {
+            Some(driver) if XDP_DRIVERS.contains(&driver) => (program::SHIELD, XdpMode::Driver),
+            _ => (program::SHIELD_GENERIC, XdpMode::Skb),
+        };
         let pin = pins.map(|pins| pins.link(interface.index, SHIELD));
-        match attach_to_xdp(object, program::SHIELD, interface, mode, pin.as_deref()) {
-            Ok(link) => self.shield = Some(link),
+        match attach_to_xdp(object, name, interface, mode, pin.as_deref()) {
+            Ok(link) => self.shield = Some((name, link)),
             Err(error) => {
                 tracing::warn!(
                     "{}: packets are not dropped by XDP: {error}",
@@ -179,8 +181,8 @@ impl Guarding {
         if pins.is_some_and(|pins| pins.link(index, SHIELD).exists()) {
             take_off(index, SHIELD, pins);
         }
-        if let Some(link) = self.shield.take()
-            && let Ok(program) = xdp(object, program::SHIELD)
+        if let Some((name, link)) = self.shield.take()
+            && let Ok(program) = xdp(object, name)
         {
             let _ = program.detach(link);
         }

@@ -8,6 +8,7 @@ use observer_ebpf::abi::guard::{self, Action as Entry, Guarded, guarded};
 use super::Responder;
 use crate::kernel::{Kernel, KernelError, monotonic_now, sockets};
 use crate::pipeline::{Caught, Pipeline};
+use crate::response::{Subject, Verb};
 
 /// Buckets of limits, for requests that the kernel side does not count.
 #[derive(Debug, Default)]
@@ -50,9 +51,22 @@ impl Responder {
             }
         }
         for caught in caught {
-            self.end_one(caught)?;
+            if !self.is_dropped(caught, pipeline) {
+                self.end_one(caught)?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether the programs drop all that the sender sends: what was seen of it went no further.
+    fn is_dropped(&self, caught: &Caught, pipeline: &Pipeline) -> bool {
+        let action = pipeline.stops().book.at(caught.slot);
+        let network = action.and_then(|action| match (&action.subject, action.verb) {
+            (Subject::Network(network), Verb::Block) => Some(network),
+            _ => None,
+        });
+        let client = caught.request.client.ip().to_canonical();
+        self.mode == 1 && network.is_some_and(|network| network.contains(&client))
     }
 
     fn end_one(&mut self, caught: &Caught) -> Result<(), KernelError> {
