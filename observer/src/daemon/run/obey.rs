@@ -89,6 +89,8 @@ impl Capture {
             self.responder.attach(&mut self.kernel, &self.pipeline)?;
             let ends = self.ends();
             self.drain_until(&ends)?;
+            // What the programs of a process before decided on is not known any more, and is not to be ended again.
+            self.pipeline.stops_mut().take_caught();
             self.responder.introduce(&self.pipeline)?;
         }
         self.responder.apply(&mut self.kernel, &mut self.pipeline)
