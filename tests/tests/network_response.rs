@@ -1,5 +1,11 @@
 //! Who is shut off or limited, as the server and the clients see it.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on stops with what went wrong"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
@@ -60,6 +66,7 @@ fn a_key_that_is_shut_off_never_reaches_the_server() {
     act(&setup, "user7-key", "block", 60);
     let took = begin.elapsed();
     let from = callers[7].next();
+    println!("a block is in force after {took:?}");
     assert!(took < Duration::from_secs(2), "{took:?}");
     wait_for("refusals", Duration::from_secs(10), || {
         (callers[7].next() > from + 50).then_some(())
