@@ -118,6 +118,8 @@ pub mod setting {
 pub mod program {
     /// XDP on ingress of a link with Ethernet headers.
     pub const XDP: &str = "observer_xdp";
+    /// The same for generic XDP.
+    pub const XDP_GENERIC: &str = "observer_xdp_generic";
     /// TC on ingress of a link with Ethernet headers.
     pub const INGRESS: &str = "observer_ingress";
     /// TC on egress of a link with Ethernet headers.

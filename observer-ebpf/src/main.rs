@@ -20,9 +20,21 @@ use crate::packet::{Frame, Skb};
 /// What a program that only sees answers TC: the next program decides.
 const NEXT: i32 = TC_ACT_UNSPEC;
 
-/// XDP, ingress, Ethernet.
+/// Native XDP, ingress, Ethernet.
 #[xdp(frags)]
 fn observer_xdp(ctx: XdpContext) -> u32 {
+    programs::see::segment(
+        &Frame::new(&ctx),
+        Link::Ethernet,
+        ctx.ingress_ifindex() as u32,
+        false,
+    );
+    XDP_PASS
+}
+
+/// Generic XDP, ingress, Ethernet. Without fragments, as [`observer_shield_generic`].
+#[xdp]
+fn observer_xdp_generic(ctx: XdpContext) -> u32 {
     programs::see::segment(
         &Frame::new(&ctx),
         Link::Ethernet,

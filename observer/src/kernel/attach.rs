@@ -233,7 +233,7 @@ pub fn attach(
 pub fn detach(object: &mut Ebpf, attachment: Attachment) {
     match attachment.ingress {
         Ingress::Xdp(link) => {
-            if let Ok(program) = xdp(object, program::XDP) {
+            if let Ok(program) = xdp(object, xdp_program(attachment.choice.hook)) {
                 let _ = program.detach(link);
             }
         }
@@ -453,7 +453,16 @@ fn attach_xdp(
     };
     // Native and generic XDP are not changed into each other in place.
     let pin = pins.map(|pins| pins.link(interface.index, hook.name()));
-    attach_to_xdp(object, program::XDP, interface, mode, pin.as_deref())
+    attach_to_xdp(object, xdp_program(hook), interface, mode, pin.as_deref())
+}
+
+/// What sees packets at a hook of XDP.
+fn xdp_program(hook: Hook) -> &'static str {
+    if hook == Hook::NativeXdp {
+        program::XDP
+    } else {
+        program::XDP_GENERIC
+    }
 }
 
 fn attach_to_xdp(
