@@ -1,10 +1,5 @@
 //! Networks that are shut off: nothing of theirs gets in, but of those who are never stopped.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a test that cannot go on stops with what went wrong"
-)]
-
 use std::time::Duration;
 
 use observer_tests::daemon::{KEYS, STRANGER, Setup};
