@@ -118,6 +118,8 @@ pub mod setting {
 pub mod program {
     /// XDP on ingress of a link with Ethernet headers.
     pub const XDP: &str = "observer_xdp";
+    /// The same for generic XDP.
+    pub const XDP_GENERIC: &str = "observer_xdp_generic";
     /// TC on ingress of a link with Ethernet headers.
     pub const INGRESS: &str = "observer_ingress";
     /// TC on egress of a link with Ethernet headers.
@@ -136,6 +138,8 @@ pub mod program {
     pub const SHIELD_GENERIC: &str = "observer_shield_generic";
     /// XDP: the same, and sees what it lets pass.
     pub const SHIELDED: &str = "observer_shielded";
+    /// The same for generic XDP.
+    pub const SHIELDED_GENERIC: &str = "observer_shielded_generic";
     /// Tracepoint `sock:inet_sock_set_state`: which process opened a connection.
     pub const SOCKETS: &str = "observer_sockets";
     /// Probe in OpenSSL's `EVP_KDF_derive`: what connections derive their keys from.

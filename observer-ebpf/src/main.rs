@@ -20,9 +20,21 @@ use crate::packet::{Frame, Skb};
 /// What a program that only sees answers TC: the next program decides.
 const NEXT: i32 = TC_ACT_UNSPEC;
 
-/// XDP, ingress, Ethernet.
+/// Native XDP, ingress, Ethernet.
 #[xdp(frags)]
 fn observer_xdp(ctx: XdpContext) -> u32 {
+    programs::see::segment(
+        &Frame::new(&ctx),
+        Link::Ethernet,
+        ctx.ingress_ifindex() as u32,
+        false,
+    );
+    XDP_PASS
+}
+
+/// Generic XDP, ingress, Ethernet. Without fragments, as [`observer_shield_generic`].
+#[xdp]
+fn observer_xdp_generic(ctx: XdpContext) -> u32 {
     programs::see::segment(
         &Frame::new(&ctx),
         Link::Ethernet,
@@ -89,10 +101,21 @@ fn observer_shield(ctx: XdpContext) -> u32 {
     programs::guard::shield(&Frame::new(&ctx))
 }
 
-/// XDP, ingress, Ethernet: both in one, where an interface has room for one.
+/// Native XDP, ingress, Ethernet: both in one, where an interface has room for one.
 #[xdp(frags)]
 fn observer_shielded(ctx: XdpContext) -> u32 {
-    let frame = Frame::new(&ctx);
+    shielded(&ctx)
+}
+
+/// The same for generic XDP, without fragments.
+#[xdp]
+fn observer_shielded_generic(ctx: XdpContext) -> u32 {
+    shielded(&ctx)
+}
+
+#[inline(always)]
+fn shielded(ctx: &XdpContext) -> u32 {
+    let frame = Frame::new(ctx);
     let verdict = programs::guard::shield(&frame);
     if verdict == XDP_PASS {
         programs::see::segment(&frame, Link::Ethernet, ctx.ingress_ifindex() as u32, false);

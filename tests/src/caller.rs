@@ -31,6 +31,14 @@ pub struct Got {
     pub at: Instant,
 }
 
+impl Got {
+    /// Whether it met the end of a connection whose request before was on its way while a command was carried out: `from` is the
+    /// number of the first one after the command.
+    pub fn is_cut_off(&self, from: u64) -> bool {
+        self.number == from && self.reused && self.failed == Some(ErrorKind::ConnectionReset)
+    }
+}
+
 /// A client of one key that calls until it is stopped.
 #[derive(Debug)]
 pub struct Caller {

@@ -192,7 +192,7 @@ pub fn attach(
         ),
         Hook::NativeXdp | Hook::GenericXdp => {
             match attach_xdp(object, interface, choice.hook, pins) {
-                Ok(link) => Ingress::Xdp(program::XDP, Some(link)),
+                Ok(link) => Ingress::Xdp(xdp_program(choice.hook), Some(link)),
                 Err(error) if mode == Mode::Auto => {
                     choice = Choice {
                         hook: Hook::Tc,
@@ -340,7 +340,17 @@ fn attach_xdp(
     };
     // Native and generic XDP are not changed into each other in place.
     let pin = pins.map(|pins| pins.link(interface.index, hook.name()));
-    attach_to_xdp(object, program::XDP, interface, mode, pin.as_deref())
+    attach_to_xdp(object, xdp_program(hook), interface, mode, pin.as_deref())
+}
+
+/// What sees packets at a hook of XDP. Generic XDP is given a program without fragments: of a packet that the kernel copies for one
+/// that takes them, TC does not know the link header (Linux 6.18).
+fn xdp_program(hook: Hook) -> &'static str {
+    if hook == Hook::NativeXdp {
+        program::XDP
+    } else {
+        program::XDP_GENERIC
+    }
 }
 
 fn attach_to_xdp(

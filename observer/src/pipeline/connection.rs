@@ -10,7 +10,7 @@ use observer_ebpf::track::ORIGIN;
 use super::carried::Carried;
 use super::sealed::{Sealed, Shared};
 use super::spoken::Spoken;
-use super::stops::Request;
+use super::stops::{Caught, Request};
 use super::{Host, Rules};
 use crate::flow::{Reader, Seen};
 use crate::http::{
@@ -71,6 +71,9 @@ pub(super) struct About {
     terms: Option<Arc<Terms>>,
     /// Whose requests it carried.
     carried: Carried,
+    /// A request of somebody who is shut off, on which others wait for their answers.
+    #[serde(skip)]
+    suspended: Option<Box<Caught>>,
 }
 
 /// What is kept of a request until its exchange ends: nothing secret.
@@ -109,6 +112,7 @@ impl Connection {
             tls: false,
             terms: None,
             carried: Carried::default(),
+            suspended: None,
         };
         let speaks = if matches!(header.kind(), Some(Kind::Tls | Kind::Handshake)) {
             Speaks::Tls(Hellos::default())
@@ -569,8 +573,11 @@ impl<H: Host, O: FnMut(Call)> Sink for Calls<'_, H, O> {
                 offset: offset.filter(|_| !self.about.tls),
                 shared: self.about.carried.is_shared(&attribution),
                 company: self.about.carried.is_company(),
+                time: at.time.saturating_add_signed(*clock),
             };
-            stops.look(request, &attribution);
+            if let Some(caught) = stops.look(request, &attribution) {
+                self.about.suspended = Some(Box::new(caught));
+            }
         }
         let path = attributor
             .redact_target(head.target, TargetPrivacy::Path)
@@ -714,6 +721,12 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
         self.about
             .carried
             .answer(&asked.attribution, call.has_succeeded());
+        if !self.about.carried.is_waited_on()
+            && let Some(caught) = self.about.suspended.take()
+        {
+            let company = self.about.carried.is_company();
+            self.rules.stops.judge(*caught, company);
+        }
         let Asked {
             method,
             host,

@@ -40,6 +40,8 @@ pub struct Request {
     pub shared: bool,
     /// Somebody else uses the connection too.
     pub company: bool,
+    /// When its first byte was seen, nanoseconds since 1970.
+    pub time: u64,
 }
 
 /// What is to be stopped, and what was not.
@@ -72,29 +74,26 @@ impl Stops {
         self.book.is_idle()
     }
 
-    /// Looks whether something is to be done about a request.
-    pub(super) fn look(&mut self, request: Request, attribution: &Attribution) {
+    /// Looks whether something is to be done about a request. What is returned is to be judged once those who wait on its connection
+    /// have their answers: until then nobody knows whether they are anybody.
+    pub(super) fn look(&mut self, request: Request, attribution: &Attribution) -> Option<Caught> {
         let who = who(attribution, request.client);
         self.book.note(&who);
         if request.company && self.guarding && self.shared.len() < CAUGHT {
             self.shared.push(request.flow);
         }
-        let Some((slot, verb)) = self.book.verdict(&who) else {
-            return;
-        };
-        if self.caught.len() >= CAUGHT {
-            self.dropped += 1;
-            return;
+        let (slot, verb) = self.book.verdict(&who)?;
+        let action = self.book.at(slot)?;
+        // What was on its way before there was an action is nobody's to end.
+        if request.time < action.begun {
+            return None;
         }
         let credential = attribution.credential.as_ref();
         // Of a network, only what is registered: what anybody makes up is not worth a place in a table.
-        let named = self
-            .book
-            .at(slot)
-            .is_some_and(|action| action.subject.kind() != SubjectKind::Network);
+        let named = action.subject.kind() != SubjectKind::Network;
         let known = named || matches!(attribution.consumer, Consumer::Registered(_));
         let secret = credential.filter(|credential| credential.secret && known);
-        self.caught.push(Caught {
+        let caught = Caught {
             request,
             slot,
             verb,
@@ -102,7 +101,26 @@ impl Stops {
                 let location = Arc::clone(&secret.location);
                 Some((secret.spelling?, secret.fingerprint, location))
             }),
-        });
+        };
+        if request.shared && !request.company {
+            return Some(caught);
+        }
+        self.catch(caught);
+        None
+    }
+
+    /// Takes a request whose connection is known now to carry others', or not to.
+    pub(super) fn judge(&mut self, mut caught: Caught, company: bool) {
+        caught.request.shared = company;
+        self.catch(caught);
+    }
+
+    fn catch(&mut self, caught: Caught) {
+        if self.caught.len() < CAUGHT {
+            self.caught.push(caught);
+        } else {
+            self.dropped += 1;
+        }
     }
 
     /// Requests of those who are shut off or limited since this was asked last.

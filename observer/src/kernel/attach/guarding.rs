@@ -81,10 +81,17 @@ pub fn attach_guard(
     })
 }
 
-/// Puts another program of XDP in place of the one that sees, with no packet in between.
-fn swap(object: &mut Ebpf, ingress: &mut Ingress, to: &'static str) -> Result<(), KernelError> {
+/// Puts the program of XDP that drops and sees in place of the one that sees, or the other way round, with no packet in between.
+fn swap(object: &mut Ebpf, ingress: &mut Ingress, shield: bool) -> Result<(), KernelError> {
     let Ingress::Xdp(name, link) = ingress else {
         return Ok(());
+    };
+    let native = [program::XDP, program::SHIELDED].contains(name);
+    let to = match (native, shield) {
+        (true, false) => program::XDP,
+        (true, true) => program::SHIELDED,
+        (false, false) => program::XDP_GENERIC,
+        (false, true) => program::SHIELDED_GENERIC,
     };
     if *name == to {
         return Ok(());
@@ -136,7 +143,7 @@ impl Guarding {
         }
         self.shielded = true;
         if let Ingress::Xdp(..) = seeing.ingress {
-            if let Err(error) = swap(object, &mut seeing.ingress, program::SHIELDED) {
+            if let Err(error) = swap(object, &mut seeing.ingress, true) {
                 tracing::warn!(
                     "{}: packets are not dropped by XDP: {error}",
                     interface.name
@@ -173,7 +180,7 @@ impl Guarding {
     ) {
         self.shielded = false;
         if let Some(seeing) = seeing
-            && let Err(error) = swap(object, &mut seeing.ingress, program::XDP)
+            && let Err(error) = swap(object, &mut seeing.ingress, false)
         {
             tracing::warn!("{}: packets are still dropped by XDP: {error}", seeing.name);
         }
