@@ -23,24 +23,19 @@ const NEXT: i32 = TC_ACT_UNSPEC;
 /// Native XDP, ingress, Ethernet.
 #[xdp(frags)]
 fn observer_xdp(ctx: XdpContext) -> u32 {
-    programs::see::segment(
-        &Frame::new(&ctx),
-        Link::Ethernet,
-        ctx.ingress_ifindex() as u32,
-        false,
-    );
-    XDP_PASS
+    seen(&ctx)
 }
 
 /// Generic XDP, ingress, Ethernet. Without fragments, as [`observer_shield_generic`].
 #[xdp]
 fn observer_xdp_generic(ctx: XdpContext) -> u32 {
-    programs::see::segment(
-        &Frame::new(&ctx),
-        Link::Ethernet,
-        ctx.ingress_ifindex() as u32,
-        false,
-    );
+    seen(&ctx)
+}
+
+#[inline(always)]
+fn seen(ctx: &XdpContext) -> u32 {
+    let interface = ctx.ingress_ifindex() as u32;
+    programs::see::segment(&Frame::new(ctx), Link::Ethernet, interface, false);
     XDP_PASS
 }
 
@@ -115,12 +110,10 @@ fn observer_shielded_generic(ctx: XdpContext) -> u32 {
 
 #[inline(always)]
 fn shielded(ctx: &XdpContext) -> u32 {
-    let frame = Frame::new(ctx);
-    let verdict = programs::guard::shield(&frame);
-    if verdict == XDP_PASS {
-        programs::see::segment(&frame, Link::Ethernet, ctx.ingress_ifindex() as u32, false);
+    match programs::guard::shield(&Frame::new(ctx)) {
+        XDP_PASS => seen(ctx),
+        verdict => verdict,
     }
-    verdict
 }
 
 /// Tracepoint `sock:inet_sock_set_state`.
