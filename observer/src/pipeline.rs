@@ -29,7 +29,7 @@ use crate::segment::{self, Segment};
 use crate::tls::secrets::{self, Material, Secrets};
 use crate::tls::{self, Handshake, Outcome};
 use crate::usage::{Agreements, Call, Messages};
-pub use carried::{Carried, Carrier};
+pub use carried::Carried;
 pub use checkpoint::FlowState;
 pub use connection::Connection;
 use connection::{Reading, Speaks};
@@ -257,19 +257,19 @@ impl Pipeline {
     }
 
     /// Connections on which requests were accepted, and whose.
-    pub fn carried(&self) -> impl Iterator<Item = (FlowKey, Carrier<'_>, bool)> {
+    pub fn carried(&self) -> impl Iterator<Item = (FlowKey, &Arc<str>, bool)> {
         self.flows.iter().filter_map(|flow| {
-            let (carrier, shared) = flow.connection.carried().accepted()?;
-            Some((flow.key, carrier, shared))
+            let (consumer, shared) = flow.connection.carried().accepted()?;
+            Some((flow.key, consumer, shared))
         })
     }
 
     /// Connections on which requests of one sender alone were accepted, nobody else waits for an answer, and who it is.
-    pub fn carried_alone(&self) -> impl Iterator<Item = (FlowKey, Carrier<'_>)> {
+    pub fn carried_alone(&self) -> impl Iterator<Item = (FlowKey, &Arc<str>)> {
         let flows = self.flows.iter();
         let alone = flows.filter(|flow| !flow.connection.carried().is_waited_on());
         alone.filter_map(|flow| match flow.connection.carried().accepted()? {
-            (carrier, false) => Some((flow.key, carrier)),
+            (consumer, false) => Some((flow.key, consumer)),
             _ => None,
         })
     }

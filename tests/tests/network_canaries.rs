@@ -413,6 +413,38 @@ fn no_command_shows_a_piece_of_a_key() {
     let stranger = strangers[0]["fingerprint"].as_str().expect("a text");
     talk.ask(&format!("consumers adopt {stranger} --account found"), "");
     talk.ask("keys revoke k-1", "");
+    // Somebody who is shut off, with a key for a reason.
+    let blocked = talk.ask(
+        &format!(
+            "block {stranger} --reason leaked:{} --format json",
+            canaries.key(29)
+        ),
+        "",
+    );
+    let blocked: Value = serde_json::from_str(&blocked).expect("the answer is JSON");
+    let action = blocked["actions"][0]["id"].as_str().expect("an id");
+    talk.ask("limit 198.51.100.0/24 --rate 10/s --dry-run", "");
+    for format in ["table", "json", "csv"] {
+        talk.ask(&format!("responses list --all --format {format}"), "");
+        talk.ask(&format!("responses log --format {format}"), "");
+    }
+    talk.ask(&format!("responses show {action}"), "");
+    for format in [
+        "nginx-map",
+        "haproxy-map",
+        "kong",
+        "tyk",
+        "apisix",
+        "crowdsec",
+    ] {
+        talk.ask(&format!("responses export {format}"), "");
+    }
+    talk.mistake(&format!("responses approve {action}"), "");
+    talk.mistake(&format!("responses reject {action}"), "");
+    talk.ask(&format!("responses revert {action}"), "");
+    talk.ask(&format!("block {stranger}"), "");
+    talk.ask(&format!("unblock {stranger}"), "");
+    talk.ask("responses clear", "");
     let log = source("access.log", &log(&canaries));
     let records = setup.path("records").display().to_string();
     for format in ["table", "json", "csv"] {
@@ -432,6 +464,13 @@ fn no_command_shows_a_piece_of_a_key() {
     talk.mistake(&format!("keys revoke k1_{}", key(5)), "");
     talk.mistake(&format!("incidents show {}", key(6)), "");
     talk.mistake(&format!("incidents ack {}", key(7)), "");
+    talk.mistake(&format!("block {}", key(30)), "");
+    talk.mistake(&format!("block k1_{}", key(31)), "");
+    talk.mistake(&format!("limit {} --rate 1/s", key(32)), "");
+    talk.mistake(&format!("limit a --rate {}", key(33)), "");
+    talk.mistake(&format!("unblock {}", key(34)), "");
+    talk.mistake(&format!("responses show {}", key(35)), "");
+    talk.mistake(&format!("responses approve {}", key(36)), "");
     talk.mistake("keys fingerprint", &format!("{}\n{}\n", key(8), key(9)));
     talk.mistake(
         &format!("consumers add a --app b --key-file /{}", key(9)),

@@ -12,6 +12,15 @@ pub struct Holder {
 
 /// The number of somebody whose credential is not known.
 pub const SOMEBODY: u32 = ALLOWED - 1;
+/// The number of everybody whose credential is known and not registered.
+pub const STRANGER: u32 = ALLOWED - 2;
+
+/// Whether a number says that it is nobody's who is known to be a consumer.
+#[inline(always)]
+pub const fn is_vague(consumer: u32) -> bool {
+    matches!(consumer, 0 | SOMEBODY | STRANGER)
+}
+
 /// Set in [`Holder::consumer`] of those who are never stopped, whatever network they come from.
 pub const ALLOWED: u32 = 1 << 31;
 

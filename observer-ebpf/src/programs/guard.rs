@@ -182,8 +182,8 @@ fn carried(segment: &TcpSegment, consumer: u32, asked: bool) -> Option<&'static 
     if consumer != 0 && known.consumer != consumer {
         if known.consumer == 0 {
             known.consumer = consumer;
-        } else if known.consumer == SOMEBODY || consumer == SOMEBODY {
-            // Anybody can name somebody whom nobody knows: that alone makes the connection no proxy's.
+        } else if guard::is_vague(known.consumer) || guard::is_vague(consumer) {
+            // Anybody can make up a credential, and some route accepts it: that alone makes the connection no proxy's.
             known.state |= guarded::UNSURE;
         } else {
             known.state |= guarded::SHARED;

@@ -16,7 +16,7 @@ use super::config::Config;
 use super::failure::Failure;
 use super::rules;
 use crate::identity::shown::Shown;
-use crate::response::{Action, ActionId};
+use crate::response::{Action, ActionId, Subject};
 use client::Unanswered;
 
 pub use act::{block, limit, unblock};
@@ -50,6 +50,15 @@ fn export(arguments: &cli::Export) -> Result<(), Failure> {
     let now = now();
     let actions = standing(&config, "responses export", now)?;
     let exported = export::render(arguments.to, &actions, now);
+    let allow = &config.response.allow;
+    let network = |action: &Action| matches!(action.subject, Subject::Network(_));
+    if !allow.is_empty() && actions.iter().any(network) {
+        let allowed = allow.join(", ");
+        remark(
+            "responses export",
+            &format!("networks may hold what is never acted against here: {allowed}"),
+        );
+    }
     if exported.left_out > 0 {
         remark(
             "responses export",

@@ -7,16 +7,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Attribution, Consumer, Fingerprint};
+use crate::identity::{Attribution, Consumer};
 
-/// Who sent a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Sender {
-    /// A registered consumer.
-    Consumer(Arc<str>),
-    /// Whoever has a credential that is not registered.
-    Credential(Fingerprint),
-}
+/// A registered consumer. Whoever else sends requests is nobody's concern: anybody can make up a credential that some route accepts.
+type Sender = Arc<str>;
 
 /// Requests of so many senders are told apart while they wait; of more, only that they wait.
 const WAITING: usize = 8;
@@ -35,7 +29,7 @@ pub struct Carried {
 impl Carried {
     /// A request begins.
     pub fn ask(&mut self, attribution: &Attribution) {
-        let Some(sender) = Sender::of(attribution) else {
+        let Some(sender) = sender(attribution) else {
             return;
         };
         if self.shared || self.accepted.as_ref() == Some(&sender) {
@@ -52,7 +46,7 @@ impl Carried {
 
     /// Its exchange is over.
     pub fn answer(&mut self, attribution: &Attribution, accepted: bool) {
-        let Some(sender) = Sender::of(attribution) else {
+        let Some(sender) = sender(attribution) else {
             return;
         };
         if self.shared || self.accepted.as_ref() == Some(&sender) {
@@ -71,7 +65,7 @@ impl Carried {
 
     /// Whether somebody else than the sender of this request uses the connection.
     pub fn is_shared(&self, attribution: &Attribution) -> bool {
-        let sender = Sender::of(attribution);
+        let sender = sender(attribution);
         let other = |known: &Sender| Some(known) != sender.as_ref();
         self.shared
             || self.crowd > 0
@@ -89,34 +83,16 @@ impl Carried {
         self.crowd > 0 || !self.waiting.is_empty()
     }
 
-    /// The one whose requests were accepted, and whether others' were too, for the kernel side.
-    pub fn accepted(&self) -> Option<(Carrier<'_>, bool)> {
-        let carrier = match self.accepted.as_ref()? {
-            Sender::Consumer(consumer) => Carrier::Consumer(consumer),
-            Sender::Credential(fingerprint) => Carrier::Credential(*fingerprint),
-        };
-        Some((carrier, self.shared))
+    /// The consumer whose requests were accepted, and whether others' were too, for the kernel side.
+    pub fn accepted(&self) -> Option<(&Arc<str>, bool)> {
+        Some((self.accepted.as_ref()?, self.shared))
     }
 }
 
-/// Whose requests a connection carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Carrier<'a> {
-    /// A registered consumer.
-    Consumer(&'a Arc<str>),
-    /// Nobody that is registered.
-    Credential(Fingerprint),
-}
-
-impl Sender {
-    fn of(attribution: &Attribution) -> Option<Self> {
-        match (&attribution.consumer, &attribution.credential) {
-            (Consumer::Registered(consumer), _) => Some(Self::Consumer(Arc::clone(consumer))),
-            (Consumer::Unregistered, Some(credential)) => {
-                Some(Self::Credential(credential.fingerprint))
-            }
-            _ => None,
-        }
+fn sender(attribution: &Attribution) -> Option<Sender> {
+    match &attribution.consumer {
+        Consumer::Registered(consumer) => Some(Arc::clone(consumer)),
+        Consumer::Unregistered | Consumer::Unkeyed | Consumer::Unknown => None,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::http::{
 use crate::identity::discovery::Sightings;
 use crate::identity::traits::{Traits, sign};
 use crate::identity::{Attribution, Consumer, TargetPrivacy};
+use crate::response::Verb;
 use crate::route::{self, Standing};
 use crate::segment::{self, Segment};
 use crate::tls::{self, Handshake, Hellos, Offer, Terms};
@@ -727,6 +728,10 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             let company = self.about.carried.is_company();
             self.rules.stops.judge(*caught, company);
         }
+        let unanswered = match call.status {
+            None => self.rules.stops.unanswered(&asked.attribution, peer),
+            Some(_) => None,
+        };
         let Asked {
             method,
             host,
@@ -795,6 +800,13 @@ impl<H: Host, O: FnMut(Call)> Calls<'_, H, O> {
             });
         }
         call.refused = self.rules.stops.refused(&exchange.advice.action);
+        if let (None, Some((action, verb))) = (call.status, unanswered) {
+            call.outcome = match verb {
+                Verb::Block => Outcome::AuthRejected,
+                Verb::Limit(_) => Outcome::RateLimited,
+            };
+            call.refused = Some(action);
+        }
         call
     }
 }

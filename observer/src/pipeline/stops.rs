@@ -138,6 +138,21 @@ impl Stops {
         self.dropped
     }
 
+    /// The action by which a request without a response went no further: the kernel side resets instead of answering where that is
+    /// configured, and what comes behind a refused request on its connection is seen off.
+    pub(super) fn unanswered(
+        &self,
+        attribution: &Attribution,
+        client: SocketAddr,
+    ) -> Option<(Arc<str>, Verb)> {
+        if self.is_idle() {
+            return None;
+        }
+        let (slot, verb) = self.book.verdict(&who(attribution, client))?;
+        let action = self.book.at(slot)?;
+        Some((Arc::from(action.id.as_str()), verb))
+    }
+
     /// The action that a response names as its sender, if there is one of that name.
     pub(super) fn refused(&self, name: &[u8]) -> Option<Arc<str>> {
         if name.first() != Some(&b'r') {

@@ -330,6 +330,13 @@ impl Book {
         active.or_else(|| others().find(|action| action.id == *id))
     }
 
+    /// The action in force about exactly this.
+    pub fn about(&self, subject: &Subject) -> Option<&Action> {
+        self.index
+            .slot(subject)
+            .and_then(|slot| self.active.get(&slot))
+    }
+
     /// Whether nothing is in force or proposed.
     pub fn is_idle(&self) -> bool {
         self.active.is_empty() && self.proposals.is_empty()

@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
+use observer_ebpf::abi::guard::STRANGER;
 use serde::{Deserialize, Serialize};
 
 use super::book::Book;
@@ -48,8 +49,8 @@ pub enum Change {
 /// allowed is to be asked first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
-    /// The same number for all credentials of one account, never zero; one of its own for a credential that is not
-    /// registered. The top bit is set where the account is allowed.
+    /// The same number for all credentials of one account, never zero; for a credential that is not registered one of its own
+    /// where it is under an action, else [`STRANGER`]. The top bit is set where the account is allowed.
     pub consumer: u32,
     /// The slot of the action that decides about it, wherever it comes from; zero where none does.
     pub action: u32,
@@ -144,12 +145,6 @@ impl Spellings {
     /// The number of an account, if one of its credentials was handed out.
     pub fn consumer(&self, id: &str) -> Option<u32> {
         self.numbers.of.get(id).copied()
-    }
-
-    /// The number of a credential that is not registered, if it was handed out.
-    pub fn credential(&self, fingerprint: &Fingerprint) -> Option<u32> {
-        let known = self.by.get(fingerprint)?;
-        (known.number != 0).then_some(known.number)
     }
 
     /// How many are known.
@@ -300,11 +295,16 @@ fn hold(
     let names = book.names(fingerprint, registry);
     let action = book.held(names.as_ref(), fingerprint);
     let Some(names) = names else {
-        if credential.number == 0 {
+        // Whoever is not registered is no consumer of his own: anybody can make up a credential that some route accepts.
+        if action != 0 && credential.number == 0 {
             credential.number = numbers.next();
         }
         return Holder {
-            consumer: credential.number,
+            consumer: if action == 0 {
+                STRANGER
+            } else {
+                credential.number
+            },
             action,
         };
     };

@@ -132,9 +132,15 @@ impl Responder {
         }
         self.spellings.restore(rows);
         let actions = kept.actions.iter();
-        let actions: Vec<Action> = actions
+        let mut actions: Vec<Action> = actions
             .filter_map(|body| serde_json::from_str(body).ok())
             .collect();
+        // What the programs hit while no daemon ran.
+        for action in &mut actions {
+            if self.stops.name_at(action.slot) == tables::name_of(action) {
+                action.hits = telling::with(action.hits, self.stops.hits(action.slot));
+            }
+        }
         self.saved = actions
             .iter()
             .map(|action| (action.id.clone(), action.clone()))

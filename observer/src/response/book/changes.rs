@@ -22,6 +22,20 @@ const NAME: usize = 64;
 const NOBODY: &str = "observer";
 
 impl Book {
+    /// Whether what somebody wants may be done. Nothing is done, and nothing is told.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn permits(
+        &mut self,
+        request: Request,
+        registry: &Registry,
+        now: u64,
+    ) -> Result<(), Refused> {
+        let draft = self.draft(request, now);
+        self.check(&draft, registry).map(|_| ())
+    }
+
     /// Does something about somebody from now on; what was done about exactly this one before is replaced.
     ///
     /// # Errors

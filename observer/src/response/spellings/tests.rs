@@ -34,7 +34,8 @@ fn holders_follow_actions_and_allowlists() {
         "a clear identity is the account's as well"
     );
     let all: HashSet<_> = known.values().map(|holder| holder.consumer).collect();
-    assert_eq!((all.len(), all.contains(&0)), (4, false));
+    assert_eq!((all.len(), all.contains(&0)), (3, false));
+    assert_eq!(known[&10], known[&11], "strangers are nobody of their own");
     assert_eq!(spellings.refresh(&book, &registry), []);
 
     for text in ["beta", "k-a1", &fingerprint("x").to_string()] {
@@ -46,6 +47,7 @@ fn holders_follow_actions_and_allowlists() {
         [0, 1, 2, 3, 10, 11].map(|hash| known.get(&hash).map_or(0, |holder| holder.action))
     };
     assert_eq!(slots(&known), [2, 0, 1, 1, 3, 0]);
+    assert_ne!(known[&10].consumer, known[&11].consumer);
     // One that is learned later is under the action at once.
     spellings.learn(20, fingerprint("k-b1"), 1_000);
     let changes = spellings.refresh(&book, &registry);

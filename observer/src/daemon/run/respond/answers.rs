@@ -18,14 +18,14 @@ pub fn write(stops: &mut Stops, refuse: Refuse) -> Result<(), MapError> {
             "403 Forbidden",
             "Forbidden",
             403,
-            "This credential is blocked.",
+            "Whoever runs this service has shut this off.",
         ),
         (
             Answer::LIMITED,
             "429 Too Many Requests",
             "Too Many Requests",
             429,
-            "This credential is above its limit.",
+            "Above the limit that whoever runs this service has set.",
         ),
     ];
     for (place, line, title, status, detail) in texts {
@@ -77,7 +77,7 @@ mod tests {
             "403 Forbidden",
             "Forbidden",
             403,
-            "This credential is blocked.",
+            "Whoever runs this service has shut this off.",
         );
         let (numbers, text) = bytes.split_at(16);
         let [length, head, name, seconds] = [0, 4, 8, 12].map(|at| {

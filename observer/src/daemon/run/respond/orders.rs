@@ -43,13 +43,10 @@ impl Responder {
                 reason,
                 dry_run,
             } => {
+                self.refresh(kernel, pipeline);
                 let subject = self.subject(&target, kind, pipeline)?;
                 let radius = self.recent.radius(&subject, now());
                 answer.notes = self.notes(&subject, verb, kernel, pipeline);
-                if dry_run {
-                    answer.radius = Some(radius);
-                    return Ok(answer);
-                }
                 let registry = std::sync::Arc::clone(pipeline.registry());
                 let request = Request {
                     subject,
@@ -60,6 +57,11 @@ impl Responder {
                     radius,
                 };
                 let book = &mut pipeline.stops_mut().book;
+                if dry_run {
+                    book.permits(request, &registry, now()).map_err(text)?;
+                    answer.radius = Some(radius);
+                    return Ok(answer);
+                }
                 let action = book.act(request, &registry, now()).map_err(text)?;
                 answer.actions.push(action.clone());
             }
@@ -105,6 +107,20 @@ impl Responder {
         Ok(answer)
     }
 
+    /// Brings up to date what a decision goes by: this host's addresses, what was accepted so far, and what was hit.
+    fn refresh(&mut self, kernel: &Kernel, pipeline: &mut Pipeline) {
+        let own = kernel.own_addresses();
+        if own != self.settings.own {
+            self.settings.own = own;
+            let settings = self.settings.clone();
+            pipeline.stops_mut().book.configure(settings, now());
+        }
+        if let Err(error) = self.hand_out(pipeline) {
+            tracing::error!("response: {error}");
+        }
+        self.count(pipeline);
+    }
+
     fn subject(
         &self,
         target: &str,
@@ -130,6 +146,12 @@ impl Responder {
         } else if kernel.attached().is_empty() {
             notes.push("no interface is observed at the moment".to_owned());
         }
+        if let Some(before) = pipeline.stops().book.about(subject) {
+            notes.push(format!(
+                "it takes the place of {} ({})",
+                before.id, before.verb
+            ));
+        }
         let unseen = |fingerprint| self.spellings.of(&fingerprint).next().is_none();
         let new = match subject {
             Subject::Credential(fingerprint) => unseen(*fingerprint),
@@ -147,7 +169,7 @@ impl Responder {
             && pipeline.stops().book.carries_allowed()
         {
             notes.push(
-                "consumers are on the allowlist: the network's requests are refused one by one, not its packets"
+                "consumers are on the allowlist: requests of the network are refused one by one, not its packets"
                     .to_owned(),
             );
         }

@@ -11,7 +11,7 @@ use observer_ebpf::abi::guard::{self, Action as Entry, Guarded, Holder, guarded,
 
 use super::{Responder, now};
 use crate::kernel::{Kernel, KernelError, monotonic_now};
-use crate::pipeline::{Carrier, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::response::{Action, Book, NetworkRule, Subject, Verb};
 
 impl Responder {
@@ -49,24 +49,23 @@ impl Responder {
     /// # Errors
     /// When a map cannot be written.
     pub fn introduce(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
-        for (flow, carrier, shared) in pipeline.carried() {
-            let consumer = match carrier {
-                Carrier::Consumer(id) => self.spellings.consumer(id),
-                Carrier::Credential(fingerprint) => self.spellings.credential(&fingerprint),
-            };
-            let mut entry = Guarded {
-                consumer: consumer.unwrap_or(guard::SOMEBODY),
+        for (flow, id, shared) in pipeline.carried() {
+            let consumer = self.spellings.consumer(id).unwrap_or(guard::SOMEBODY);
+            let entry = Guarded {
+                consumer,
                 state: if shared { guarded::SHARED } else { 0 },
                 ..Guarded::default()
             };
             let Some(known) = self.stops.set_guarded(&flow, entry, true)? else {
                 continue;
             };
-            if shared || (known.consumer != 0 && known.consumer != entry.consumer) {
-                entry = known;
-                entry.state |= guarded::SHARED;
-                self.stops.set_guarded(&flow, entry, false)?;
-            }
+            let vague = guard::is_vague(known.consumer) || known.consumer == consumer;
+            let entry = Guarded {
+                consumer: if vague { consumer } else { known.consumer },
+                state: known.state | if shared || !vague { guarded::SHARED } else { 0 },
+                ..known
+            };
+            self.stops.set_guarded(&flow, entry, false)?;
         }
         Ok(())
     }
@@ -80,25 +79,15 @@ impl Responder {
             Subject::Consumer(of) => of == id,
             _ => action.consumer.as_ref() == Some(id),
         };
-        for (flow, carrier) in pipeline.carried_alone() {
-            let consumer = match carrier {
-                Carrier::Consumer(id) if begun.iter().any(|action| is_of(action, id)) => {
-                    self.spellings.consumer(id)
-                }
-                Carrier::Credential(fingerprint)
-                    if begun
-                        .iter()
-                        .any(|action| action.subject == Subject::Credential(fingerprint)) =>
-                {
-                    self.spellings.credential(&fingerprint)
-                }
-                _ => None,
+        for (flow, id) in pipeline.carried_alone() {
+            let begun = begun.iter().any(|action| is_of(action, id));
+            let Some(consumer) = self.spellings.consumer(id).filter(|_| begun) else {
+                continue;
             };
-            let Some(consumer) = consumer else { continue };
             let Some(known) = self.stops.guarded(&flow) else {
                 continue;
             };
-            let unsure = known.consumer == guard::SOMEBODY || known.state & guarded::UNSURE != 0;
+            let unsure = guard::is_vague(known.consumer) || known.state & guarded::UNSURE != 0;
             if unsure && known.state & guarded::SHARED == 0 {
                 let entry = Guarded {
                     consumer,
@@ -248,16 +237,21 @@ fn entry(action: &Action, until: u64) -> Entry {
             (interval, interval.saturating_mul(u64::from(rate.bucket())))
         }
     };
-    let mut name = [b' '; guard::NAME];
-    for (to, from) in name.iter_mut().zip(action.id.as_str().bytes()) {
-        *to = from;
-    }
     Entry {
         until,
         interval,
         capacity,
-        name,
+        name: name_of(action),
     }
+}
+
+/// An action's name as the kernel's table has it.
+pub(super) fn name_of(action: &Action) -> [u8; guard::NAME] {
+    let mut name = [b' '; guard::NAME];
+    for (to, from) in name.iter_mut().zip(action.id.as_str().bytes()) {
+        *to = from;
+    }
+    name
 }
 
 /// How the programs treat networks: not at all, dropping what comes from those that are shut off, or request by request.

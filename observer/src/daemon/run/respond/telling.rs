@@ -115,6 +115,18 @@ impl Responder {
     }
 }
 
+/// What was hit, as told before and as the kernel side has it by now.
+pub(super) fn with(told: Hits, counts: [u64; hit::PLACES]) -> Hits {
+    let of = |which: usize| counts.get(which).copied().unwrap_or(0);
+    Hits {
+        refused: told.refused.max(of(hit::REFUSED)),
+        passed: told.passed.max(of(hit::PASSED)),
+        shared: told.shared.max(of(hit::SHARED)),
+        packets: told.packets.max(of(hit::PACKETS)),
+        late: told.late,
+    }
+}
+
 fn verb_index(verb: Verb) -> usize {
     usize::from(verb != Verb::Block)
 }
