@@ -42,9 +42,15 @@ impl Stops {
             let taken = kernel.object.take_map(name);
             taken.ok_or(KernelError::Missing(name))
         };
+        let places: Array<MapData, [u8; size_of::<Places>()]> = take(map::PLACES)?.try_into()?;
+        // What a process before had looked at goes on being looked at.
+        let mut marked = Places::default();
+        for (word, bytes) in marked.iter_mut().zip(places.get(&0, 0)?.as_chunks().0) {
+            *word = u64::from_ne_bytes(*bytes);
+        }
         Ok(Self {
             holders: take(map::HOLDERS)?.try_into()?,
-            places: take(map::PLACES)?.try_into()?,
+            places,
             actions: take(map::ACTIONS)?.try_into()?,
             buckets: take(map::BUCKETS)?.try_into()?,
             hits: take(map::HITS)?.try_into()?,
@@ -52,7 +58,7 @@ impl Stops {
             guarded: take(map::GUARDED)?.try_into()?,
             networks: take(map::NETWORKS)?.try_into()?,
             guard: take(map::GUARD)?.try_into()?,
-            marked: Places::default(),
+            marked,
         })
     }
 
