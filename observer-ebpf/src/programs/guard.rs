@@ -60,7 +60,10 @@ pub fn packet(packet: &Skb<'_>, link: Link) -> i32 {
         let _ = GUARDED.remove(&segment.flow);
         return NEXT;
     }
+    // Looked up once a packet: it is most of what a packet costs.
+    let mut entry = None;
     if lingering && let Some(known) = GUARDED.get_ptr_mut(&segment.flow) {
+        entry = Some(known);
         // SAFETY: the entry stays valid while the program runs; segments of one end seldom pass two processors at once, and then
         // one of two true values of each word is read.
         let known = unsafe { &mut *known };
@@ -85,7 +88,7 @@ pub fn packet(packet: &Skb<'_>, link: Link) -> i32 {
         network
     };
     let consumer = holder.consumer & !ALLOWED;
-    let Some(known) = carried(&scratch.segment, consumer, place != 0) else {
+    let Some(known) = carried(&scratch.segment, entry, consumer, place != 0) else {
         return NEXT;
     };
     // Two credentials of two consumers: which of them counts is the attribution's to say.
@@ -164,8 +167,13 @@ pub fn shield<P: Source>(packet: &P) -> u32 {
 
 /// The connection of a request, with the consumer that it carries taken note of. `None`: there is nothing to say of it.
 #[inline(always)]
-fn carried(segment: &TcpSegment, consumer: u32, asked: bool) -> Option<&'static mut Guarded> {
-    let known = match GUARDED.get_ptr_mut(&segment.flow) {
+fn carried(
+    segment: &TcpSegment,
+    entry: Option<*mut Guarded>,
+    consumer: u32,
+    asked: bool,
+) -> Option<&'static mut Guarded> {
+    let known = match entry.or_else(|| GUARDED.get_ptr_mut(&segment.flow)) {
         Some(known) => known,
         None if consumer == 0 && !asked => return None,
         None => {
