@@ -197,6 +197,24 @@ pub struct Event {
     pub hits: Hits,
 }
 
+impl Deed {
+    /// Its name, as the log's JSON has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proposed => "proposed",
+            Self::Began => "began",
+            Self::Replaced => "replaced",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Undone => "undone",
+            Self::Expired => "expired",
+            Self::Allowed => "allowed",
+            Self::Refused => "refused",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 impl ActionId {
     /// The `number`th id for these.
     pub(super) fn new(begun: u64, subject: &Subject, verb: Verb, number: u64) -> Self {

@@ -5,7 +5,7 @@ use super::super::failure::Failure;
 use super::super::report::{self, Cell, Report};
 use super::super::{reading, rules};
 use super::SECOND;
-use crate::response::{Deed, Event};
+use crate::response::Event;
 use crate::store;
 
 const COLUMNS: [&str; 15] = [
@@ -72,7 +72,7 @@ fn row(event: &Event) -> Vec<Cell> {
     vec![
         Cell::Text(report::time(event.time / SECOND)),
         Cell::text(event.action.as_str()),
-        Cell::text(deed(event.deed)),
+        Cell::text(event.deed.name()),
         Cell::text(&event.by),
         Cell::text(&event.subject),
         Cell::text(&event.verb),
@@ -86,20 +86,4 @@ fn row(event: &Event) -> Vec<Cell> {
         Cell::Count(event.hits.packets),
         Cell::text(&event.reason),
     ]
-}
-
-/// The name of a deed, as the log's JSON has it.
-pub(super) const fn deed(deed: Deed) -> &'static str {
-    match deed {
-        Deed::Proposed => "proposed",
-        Deed::Began => "began",
-        Deed::Replaced => "replaced",
-        Deed::Approved => "approved",
-        Deed::Rejected => "rejected",
-        Deed::Undone => "undone",
-        Deed::Expired => "expired",
-        Deed::Allowed => "allowed",
-        Deed::Refused => "refused",
-        Deed::Ended => "ended",
-    }
 }

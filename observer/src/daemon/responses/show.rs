@@ -106,7 +106,7 @@ fn text(action: &Action, events: &[Event]) -> String {
             text,
             "{}  {:<8}  by {}{}{}",
             report::time(event.time / SECOND),
-            log::deed(event.deed),
+            event.deed.name(),
             event.by.escape_debug(),
             if event.reason.is_empty() { "" } else { ": " },
             event.reason.escape_debug()

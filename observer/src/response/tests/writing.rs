@@ -95,3 +95,23 @@ fn an_action_is_written_and_read() {
     other.restore(saved, NOW + HOUR);
     assert_eq!(other.active().count(), 2, "known ones are not taken twice");
 }
+
+#[test]
+fn a_deed_has_one_name() {
+    let deeds = [
+        Deed::Proposed,
+        Deed::Began,
+        Deed::Replaced,
+        Deed::Approved,
+        Deed::Rejected,
+        Deed::Undone,
+        Deed::Expired,
+        Deed::Allowed,
+        Deed::Refused,
+        Deed::Ended,
+    ];
+    for deed in deeds {
+        let written = serde_json::to_value(deed).expect("written");
+        assert_eq!(written.as_str(), Some(deed.name()));
+    }
+}

@@ -7,7 +7,7 @@ use observer_ebpf::abi::guard::hit;
 use super::Responder;
 use crate::export::notify::Notifier;
 use crate::pipeline::Pipeline;
-use crate::response::{Event, Hits, State, Verb};
+use crate::response::{Hits, State, Verb};
 use crate::usage::batch::{ActionRow, Batch, EventRow};
 
 impl Responder {
@@ -71,7 +71,7 @@ impl Responder {
             tracing::warn!(
                 "response {}: {} {} {} by {}{}",
                 event.action,
-                deed(&event),
+                event.deed.name(),
                 event.verb,
                 event.subject,
                 event.by,
@@ -129,11 +129,4 @@ pub(super) fn with(told: Hits, counts: [u64; hit::PLACES]) -> Hits {
 
 fn verb_index(verb: Verb) -> usize {
     usize::from(verb != Verb::Block)
-}
-
-fn deed(event: &Event) -> String {
-    serde_json::to_value(event.deed)
-        .ok()
-        .and_then(|deed| deed.as_str().map(str::to_owned))
-        .unwrap_or_default()
 }
