@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use observer_ebpf::abi::guard::STRANGER;
+use observer_ebpf::abi::guard::{ALLOWED, STRANGER};
 use serde::{Deserialize, Serialize};
 
 use super::book::Book;
@@ -22,8 +22,6 @@ const MOST: usize = 131_072;
 const EACH: usize = 16;
 /// Seconds after which a spelling that is seen again is noted and stored anew.
 const AGAIN: u64 = 3_600;
-/// Set in the number of a consumer that is allowed.
-const ALLOWED: u32 = 1 << 31;
 
 /// A spelling as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,7 +38,8 @@ impl Responder {
         }
         self.stops.forget_connections()?;
         // What a process before left in the table of networks holds on.
-        self.mode = mode_of(&pipeline.stops().book);
+        let book = &pipeline.stops().book;
+        self.mode = mode_of(book, &book.networks());
         self.stops.set_guard(u64::MAX, self.mode)?;
         let shield = self.shields(pipeline);
         kernel.guard(shield)
@@ -176,7 +177,7 @@ impl Responder {
     fn write_networks(&mut self, pipeline: &Pipeline) -> Result<(), KernelError> {
         let book = &pipeline.stops().book;
         let networks = book.networks();
-        self.mode = mode_of(book);
+        self.mode = mode_of(book, &networks);
         if self.networks.as_ref() == Some(&networks) {
             return Ok(());
         }
@@ -255,8 +256,7 @@ pub(super) fn name_of(action: &Action) -> [u8; guard::NAME] {
 }
 
 /// How the programs treat networks: not at all, dropping what comes from those that are shut off, or request by request.
-fn mode_of(book: &Book) -> u64 {
-    let networks = book.networks();
+fn mode_of(book: &Book, networks: &[(IpNet, NetworkRule)]) -> u64 {
     let stops = |(_, rule): &(IpNet, NetworkRule)| matches!(rule, NetworkRule::Slot(_));
     match (networks.iter().any(stops), book.carries_allowed()) {
         (false, _) => 0,
