@@ -64,7 +64,7 @@ use source::Source;
 use table::Table;
 use tail::Tail;
 use verdicts::{ALL, Verdicts};
-pub use view::{ConsumerView, KeyView, RouteView, View};
+pub use view::{ConsumerView, KeyView, PlaceView, RouteView, View};
 use volume::Volume;
 
 /// Routes.

@@ -2,6 +2,7 @@
 //!
 //! Readers take a snapshot under a short lock and format it outside, so that a slow reader holds nothing up.
 
+pub mod live;
 pub mod metrics;
 pub mod notify;
 pub mod ocsf;
@@ -12,14 +13,19 @@ pub mod web;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::awareness::View;
+use crate::response::Action;
 use crate::usage::reconcile::Class;
 use crate::usage::{CaptureStats, Counters, Snapshot};
 
 /// Names of logs that the wire was held against.
 const RECONCILIATIONS: usize = 16;
+
+/// How long after somebody looked it is likely that they look again. Nanoseconds.
+const LOOKING: u64 = 10_000_000_000;
 
 /// What came of holding the wire against a log.
 #[derive(Clone, Debug)]
@@ -35,6 +41,9 @@ pub struct State {
     counters: Mutex<Counters>,
     capture: Mutex<CaptureStats>,
     awareness: Mutex<Arc<View>>,
+    actions: Mutex<Arc<[Action]>>,
+    /// When somebody looked last.
+    looked: AtomicU64,
     readiness: Mutex<Result<(), String>>,
     reconciliations: Mutex<BTreeMap<String, Reconciliation>>,
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
@@ -48,6 +57,8 @@ impl State {
             counters: Mutex::new(counters),
             capture: Mutex::new(CaptureStats::default()),
             awareness: Mutex::default(),
+            actions: Mutex::default(),
+            looked: AtomicU64::new(0),
             readiness: Mutex::new(Err("starting".to_owned())),
             reconciliations: Mutex::default(),
             clock: Box::new(clock),
@@ -67,6 +78,24 @@ impl State {
     /// Replaces what awareness shows.
     pub fn set_awareness(&self, view: View) {
         *lock(&self.awareness) = Arc::new(view);
+    }
+
+    /// Replaces what is in force or proposed.
+    pub fn set_actions(&self, actions: Arc<[Action]>) {
+        *lock(&self.actions) = actions;
+    }
+
+    /// Whether somebody looks: what is shown only to them has to be set.
+    pub fn is_looked_at(&self) -> bool {
+        let looked = self.looked.load(Ordering::Relaxed);
+        looked > 0 && (self.clock)().saturating_sub(looked) < LOOKING
+    }
+
+    /// Somebody looks. Returns the time.
+    fn look(&self) -> u64 {
+        let now = (self.clock)();
+        self.looked.store(now, Ordering::Relaxed);
+        now
     }
 
     /// Says whether traffic is being observed, or why not.
@@ -100,6 +129,10 @@ impl State {
 
     fn awareness(&self) -> Arc<View> {
         lock(&self.awareness).clone()
+    }
+
+    fn actions(&self) -> Arc<[Action]> {
+        lock(&self.actions).clone()
     }
 
     fn readiness(&self) -> Result<(), String> {

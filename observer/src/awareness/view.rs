@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::incident::Incident;
 use super::key::Key;
 use super::listeners::Listener;
-use super::place::{Access, Posture, Unexpected};
+use super::place::{Access, Place, Posture, Unexpected};
 use super::rules::{Rule, Severity};
 use super::{Awareness, CLASSES, Class};
 
@@ -29,6 +29,23 @@ pub struct View {
     pub keys: Vec<KeyView>,
     /// Every port of this host that speaks TLS.
     pub listeners: Vec<Listener>,
+    /// The last five minutes of every route; empty unless they were asked for.
+    pub places: Vec<PlaceView>,
+}
+
+/// The last five minutes of a route, and what is usual for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlaceView {
+    /// API.
+    pub api: Arc<str>,
+    /// Route.
+    pub route: Arc<str>,
+    /// Requests.
+    pub recent: u64,
+    /// Of these, errors of each class, in the order of [`crate::usage::ErrorClass::ALL`].
+    pub errors: [u32; 4],
+    /// Usual share of each class.
+    pub baselines: [f64; 4],
 }
 
 /// What is usual for a consumer, and how far it is from that.
@@ -102,7 +119,20 @@ impl Awareness {
             routes: self.postures(),
             keys: self.key_views(),
             listeners: self.listener_views(),
+            places: Vec::new(),
         }
+    }
+
+    /// The five minutes before `time` (nanoseconds since 1970) of every route.
+    pub fn places(&self, time: u64) -> Vec<PlaceView> {
+        let view = |place: &Place| PlaceView {
+            api: place.api.clone(),
+            route: place.route.clone(),
+            recent: place.recent.requests(time),
+            errors: Class::ALL.map(|class| place.recent.of(class, time).0),
+            baselines: Class::ALL.map(|class| place.verdicts.of(class).baseline()),
+        };
+        self.places.iter().map(|(_, place)| view(place)).collect()
     }
 
     /// What a bound refused, or made room for something else, by the bound.

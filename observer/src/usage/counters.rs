@@ -317,6 +317,7 @@ impl ConsumerCounts {
             response_body_bytes: self.response_body_bytes,
             cleartext_credentials: self.cleartext_credentials,
             url_credentials: self.url_credentials,
+            recent: all,
             error_ratio: [client, auth, limited, server].map(|errors| share(errors, all, 0.0)),
             completeness: share(all.saturating_sub(uncertain), all, 1.0),
         }

@@ -112,7 +112,9 @@ pub struct ConsumerRow {
     pub cleartext_credentials: u64,
     /// Requests with a credential in their target.
     pub url_credentials: u64,
-    /// Share of each [`ErrorClass`] in the requests of the last five minutes.
+    /// Requests of the last five minutes.
+    pub recent: u64,
+    /// Share of each [`ErrorClass`] in them.
     pub error_ratio: [f64; 4],
     /// Share of certain requests in those of the last five minutes; 1 when there were none.
     pub completeness: f64,

@@ -1,0 +1,168 @@
+//! What somebody sees who looks: one frame of everything, made when it is asked for and shared by all who ask shortly after.
+//!
+//! Nobody looking costs nothing: there is no task and no timer. Many looking cost one frame a second, and of each kind of look
+//! one text.
+
+mod build;
+mod frame;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+pub use frame::{Consumer, Counts, Frame, Look, Quality, Route, Statuses, Totals};
+
+use super::{State, lock};
+
+/// How long a frame is the newest there is. Nanoseconds.
+const FRESH: u64 = 900_000_000;
+/// Time between frames past which rates between them would say nothing of now. Nanoseconds.
+const STALE: u64 = 10_000_000_000;
+/// Kinds of look of which the text is kept beside a frame.
+const TEXTS: usize = 128;
+/// Rows of a kind in an overview.
+const BUSIEST: usize = 12;
+/// Incidents in an overview.
+const NEWEST: usize = 20;
+/// Rows of a kind in any look.
+pub const ROWS: usize = 1_000;
+
+/// The newest frame, for whoever looks.
+pub struct Live {
+    state: Arc<State>,
+    newest: Mutex<Option<Arc<Moment>>>,
+}
+
+/// A frame, and what was already written of it.
+pub struct Moment {
+    /// When it was made: nanoseconds since 1970 in UTC.
+    made: u64,
+    frame: Frame,
+    texts: Mutex<HashMap<Look, Arc<str>>>,
+}
+
+impl Live {
+    /// Shows this state.
+    pub fn new(state: Arc<State>) -> Self {
+        Self {
+            state,
+            newest: Mutex::default(),
+        }
+    }
+
+    /// What there is to see now.
+    pub fn moment(&self) -> Arc<Moment> {
+        let now = self.state.look();
+        // Whoever else asks meanwhile waits for the same frame.
+        let mut newest = lock(&self.newest);
+        let age = |moment: &Moment| now.checked_sub(moment.made);
+        let before = newest.as_ref();
+        if let Some(fresh) = before.filter(|moment| age(moment).is_some_and(|age| age < FRESH)) {
+            return Arc::clone(fresh);
+        }
+        let before = before.filter(|moment| age(moment).is_some_and(|age| age < STALE));
+        let before = before.map(|moment| (&moment.frame, now - moment.made));
+        let moment = Arc::new(Moment {
+            made: now,
+            frame: build::frame(&self.state, before),
+            texts: Mutex::default(),
+        });
+        *newest = Some(Arc::clone(&moment));
+        moment
+    }
+
+    /// A look at what there is now, as JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which no number or text of ours is a reason for.
+    pub fn look(&self, look: &Look) -> Result<Arc<str>, serde_json::Error> {
+        self.moment().text(look, &self.state)
+    }
+}
+
+impl Moment {
+    /// What a kind of look sees of it, as JSON.
+    fn text(&self, look: &Look, state: &State) -> Result<Arc<str>, serde_json::Error> {
+        if let Some(text) = lock(&self.texts).get(look) {
+            return Ok(Arc::clone(text));
+        }
+        let text: Arc<str> = serde_json::to_string(&self.seen(look, state))?.into();
+        let mut texts = lock(&self.texts);
+        if texts.len() < TEXTS {
+            texts.insert(look.clone(), Arc::clone(&text));
+        }
+        Ok(text)
+    }
+
+    /// What a kind of look sees of it.
+    fn seen(&self, look: &Look, state: &State) -> Frame {
+        let all = &self.frame;
+        let mut frame = all.head();
+        match look {
+            Look::Overview => {
+                frame.consumers = first(&all.consumers, BUSIEST);
+                frame.routes = first(&all.routes, BUSIEST);
+                frame.incidents = first(&all.incidents, NEWEST);
+            }
+            Look::Consumers => frame.consumers = first(&all.consumers, ROWS),
+            Look::Routes => frame.routes = first(&all.routes, ROWS),
+            Look::Consumer { consumer } => {
+                frame.consumers = only(&all.consumers, |row| *row.consumer == **consumer);
+                let view = state.awareness();
+                let of = view.keys.iter().filter(|key| *key.consumer == **consumer);
+                frame.keys = Some(of.take(ROWS).cloned().collect());
+                frame.incidents = only(&all.incidents, |incident| {
+                    incident["consumer"] == **consumer
+                        || names(&incident["evidence"]["consumers"], consumer)
+                });
+                frame.actions = only(&all.actions, |action| {
+                    action.consumer.as_deref() == Some(consumer)
+                });
+            }
+            Look::Route { api, route } => {
+                frame.routes = only(&all.routes, |row| *row.api == **api && *row.route == **route);
+                let subject = crate::awareness::Subject::route(api, route).id;
+                frame.incidents = only(&all.incidents, |incident| {
+                    incident["subject"] == *subject
+                        || names(&incident["evidence"]["routes"], &subject)
+                });
+            }
+            Look::Incidents => {
+                frame.incidents = first(&all.incidents, ROWS);
+                frame.actions = first(&all.actions, ROWS);
+            }
+            Look::Quality => frame.quality = all.quality.clone(),
+            Look::All => {
+                frame.consumers = first(&all.consumers, ROWS);
+                frame.routes = first(&all.routes, ROWS);
+                frame.incidents = first(&all.incidents, ROWS);
+                frame.actions = first(&all.actions, ROWS);
+                frame.quality = all.quality.clone();
+            }
+        }
+        frame
+    }
+}
+
+fn first<T: Clone>(rows: &Option<Vec<T>>, most: usize) -> Option<Vec<T>> {
+    let rows = rows.iter().flatten();
+    Some(rows.take(most).cloned().collect())
+}
+
+fn only<T: Clone>(rows: &Option<Vec<T>>, wanted: impl Fn(&T) -> bool) -> Option<Vec<T>> {
+    let rows = rows.iter().flatten();
+    Some(
+        rows.filter(|row| wanted(row))
+            .take(ROWS)
+            .cloned()
+            .collect(),
+    )
+}
+
+/// Whether a list of texts has this one.
+fn names(list: &serde_json::Value, name: &str) -> bool {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().any(|one| *one == *name)
+}
