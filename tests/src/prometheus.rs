@@ -3,6 +3,7 @@
 //! Prometheus gets a configuration of its own, with the intervals of a test; the rules and Alertmanager's configuration are
 //! the shipped ones, unchanged.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -102,6 +103,57 @@ impl<'a> Prometheus<'a> {
         let answer: Value = serde_json::from_slice(&output.stdout).expect("an answer in JSON");
         answer[0]["value"][1].as_str()?.parse().ok()
     }
+
+    /// The data that the API answers with, asked for `/api/v1/` and this.
+    ///
+    /// # Errors
+    /// What Prometheus says is wrong with the question, or warns of.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {
+        let parameters: Vec<String> = parameters
+            .iter()
+            .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+            .collect();
+        let answer = self.namespace.inside(|| {
+            let mut stream = TcpStream::connect(PROMETHEUS).expect("connecting");
+            stream
+                .set_read_timeout(Some(Duration::from_secs(30)))
+                .expect("setting a timeout");
+            // In the older version the content is in one piece.
+            write!(
+                stream,
+                "GET /api/v1/{path}?{} HTTP/1.0\r\nHost: {PROMETHEUS}\r\n\r\n",
+                parameters.join("&")
+            )
+            .expect("asking");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("an answer");
+            answer
+        });
+        let (_, content) = answer.split_once("\r\n\r\n").expect("a head");
+        let mut answer: Value = serde_json::from_str(content).expect("an answer in JSON");
+        match (&answer["status"], &answer["warnings"]) {
+            (Value::String(status), Value::Null) if status == "success" => {
+                Ok(answer["data"].take())
+            }
+            _ => Err(answer.to_string()),
+        }
+    }
+}
+
+/// As it stands in a query (RFC 3986 section 2.1).
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// Starts a server and waits until it listens.

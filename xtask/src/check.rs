@@ -1,7 +1,8 @@
-//! The checks that a change has to pass: format, lints, the core's bounds, layers, tests.
+//! The checks that a change has to pass: layers, dashboards, format, lints, the core's bounds, tests.
 
 use std::process::Command;
 
+use crate::dashboards;
 use crate::error::Error;
 use crate::layers;
 use crate::place::Place;
@@ -15,6 +16,7 @@ use crate::toolchain::Kind;
 /// At the first check that finds something.
 pub fn all(place: &Place, wanted: Option<Kind>, tests: bool) -> Result<(), Error> {
     layers(place)?;
+    dashboards::check(place)?;
     cargo(
         place,
         "checking the format",

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::compile;
+use crate::dashboards;
 use crate::error::Error;
 use crate::place::Place;
 use crate::step;
@@ -17,6 +18,8 @@ const BINARY: &str = "usr/bin/observer";
 const UNIT: &str = "etc/systemd/system/observer.service";
 /// What Prometheus and Alertmanager may be given.
 const PROMETHEUS: &str = "usr/share/observer/prometheus";
+/// What Grafana may be given.
+const GRAFANA: &str = "usr/share/observer/grafana";
 const CONFIGURATION: &str = "etc/observer/observer.toml";
 const REGISTRY: &str = "etc/observer/registry.d";
 /// The daemon's own user, and its group.
@@ -41,10 +44,7 @@ pub fn install(place: &Place, wanted: Option<Kind>, root: Option<&Path>) -> Resu
         &prefix.join(UNIT),
         0o644,
     )?;
-    for name in ["observer.rules.yml", "alertmanager.yml", "RUNBOOK.md"] {
-        let from = place.source("observer/dist/prometheus").join(name);
-        replace(&from, &prefix.join(PROMETHEUS).join(name), 0o644)?;
-    }
+    others(place, prefix)?;
     let configuration = prefix.join(CONFIGURATION);
     if configuration.exists() {
         step::say(&format!("{} stays as it is", configuration.display()));
@@ -72,6 +72,19 @@ pub fn install(place: &Place, wanted: Option<Kind>, root: Option<&Path>) -> Resu
         Command::new("chgrp").arg(USER).arg(&registry),
     )?;
     service()
+}
+
+/// Puts what Prometheus, Alertmanager and Grafana may be given below `prefix`.
+fn others(place: &Place, prefix: &Path) -> Result<(), Error> {
+    for name in ["observer.rules.yml", "alertmanager.yml", "RUNBOOK.md"] {
+        let from = place.source("observer/dist/prometheus").join(name);
+        replace(&from, &prefix.join(PROMETHEUS).join(name), 0o644)?;
+    }
+    for (name, _) in dashboards::all() {
+        let from = place.source(dashboards::FOLDER).join(name);
+        replace(&from, &prefix.join(GRAFANA).join(name), 0o644)?;
+    }
+    Ok(())
 }
 
 /// Puts a file in place in one step, so that a running daemon keeps the one it began with.

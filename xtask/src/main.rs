@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod compile;
+mod dashboards;
 mod error;
 mod fuzz;
 mod install;
@@ -62,11 +63,17 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Check format, lints and layers, then run the tests
+    /// Check format, lints, layers and dashboards, then run the tests
     Check {
         /// Leave the tests out: no root, no kernel object
         #[arg(long)]
         no_tests: bool,
+    },
+    /// Write the dashboards for Grafana
+    Dashboards {
+        /// Write nothing; fail when the files differ from what would be written
+        #[arg(long)]
+        check: bool,
     },
     /// Measure throughput, cost and memory
     Bench {
@@ -115,6 +122,8 @@ fn perform(arguments: &Arguments) -> Result<(), Error> {
         Command::Run { arguments } => run::observer(&place, wanted, arguments),
         Command::Test { arguments } => test::all(&place, wanted, arguments),
         Command::Check { no_tests } => check::all(&place, wanted, !no_tests),
+        Command::Dashboards { check: true } => dashboards::check(&place),
+        Command::Dashboards { check: false } => dashboards::write(&place),
         Command::Bench { arguments } => bench::measure(&place, wanted, arguments),
         Command::Pictures => pictures::take(&place, wanted),
         Command::Fuzz { targets, seconds } => fuzz::targets(&place, targets, *seconds),
