@@ -11,6 +11,7 @@ mod host;
 mod incidents;
 mod keylog;
 mod keys;
+mod login;
 mod playback;
 mod posture;
 mod progress;
@@ -90,6 +91,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
                 return Ok(ExitCode::from(1));
             }
         }
+        Command::Login { config } => login::login(config.as_deref())?,
         Command::Unpin { config } => {
             let config = rules::load_config(config.as_deref())?;
             let removed = run::unpin(&config)?;

@@ -8,6 +8,7 @@ mod batch;
 mod journal;
 mod read;
 mod schema;
+mod series;
 mod sweep;
 mod writer;
 
@@ -16,10 +17,11 @@ mod tests;
 
 pub use journal::{Journal, Mark, Position};
 pub use read::{
-    Coverage, Gap, Period, UsageRow, action_events, actions, baselines, coverage, incidents,
-    losses, routes, spellings, standing, usage,
+    Coverage, Gap, Period, UsageRow, action_events, actions, baselines, coverage, incident,
+    incidents, losses, routes, spellings, standing, usage,
 };
 pub use schema::{Retention, id, open, open_to_read, set_aside};
+pub use series::{Filter, Usage, parts, series};
 pub use writer::{Status, Writer};
 
 use std::io;

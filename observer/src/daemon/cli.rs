@@ -81,6 +81,12 @@ pub enum Command {
     Posture(Posture),
     /// Hold the wire against an access log, or the ledger against reported totals; 1: something does not match
     Reconcile(Reconcile),
+    /// Print a link that opens the page signed in: with it, the page can shut off, limit and acknowledge; good once, for a minute
+    Login {
+        /// Configuration file [default: /etc/observer/observer.toml if it exists]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Remove every pinned map and program of a stopped daemon from the kernel
     Unpin {
         /// Configuration file [default: /etc/observer/observer.toml if it exists]

@@ -6,6 +6,7 @@
 mod books;
 mod capture;
 pub mod control;
+mod desk;
 mod load;
 pub mod looking;
 mod obey;
@@ -14,6 +15,7 @@ mod reload;
 mod respond;
 mod secrets;
 mod signals;
+pub mod taps;
 mod watch;
 
 pub use opening::{retention, unpin};
@@ -30,14 +32,18 @@ use tokio::sync::oneshot;
 use super::config::{CaptureMode, Config};
 use super::failure::Failure;
 use super::{cli, doctor, rules, statistics};
+use crate::export::history::History;
+use crate::export::live::Live;
+use crate::export::web::{Hosts, Site};
 use crate::export::{State, metrics};
 use crate::identity::Discovery;
 use crate::identity::spelling::SpellingKey;
 use crate::kernel::attach::Mode;
 use crate::kernel::pins::Pins;
 use crate::kernel::{self, Kernel};
-use crate::usage::Counters;
+use crate::usage::{Call, Counters};
 use capture::Capture;
+use desk::Desk;
 use respond::Responder;
 
 /// What the observing thread is told.
@@ -56,6 +62,8 @@ pub enum Order {
     Discover(Box<Discovery>, oneshot::Sender<bool>),
     /// Look no more, and hand over what was found.
     EndDiscovery(oneshot::Sender<Option<Box<Discovery>>>),
+    /// Hand over the last exchanges of somebody.
+    Exchanges(taps::Filter, oneshot::Sender<Vec<Call>>),
     /// Shut somebody off, limit them, or take that back.
     Respond(respond::Asked),
     /// Stop.
@@ -118,8 +126,8 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
         fingerprinter.spelling(),
     );
     let mut kernel = Kernel::start(settings).map_err(no_kernel)?;
-    let own = kernel.own_addresses();
-    let mut pipeline = rules::pipeline(&config, fingerprinter.clone(), own.clone(), true)?;
+    let addresses = kernel.own_addresses();
+    let mut pipeline = rules::pipeline(&config, fingerprinter.clone(), addresses.clone(), true)?;
     let status = opened.writer.watch();
     let watch = opened.watch(&rules::targets(&config)?, pipeline.registry());
     let responder = Responder::new(
@@ -138,6 +146,9 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
 
     let socket = config.control.socket.clone();
     let limit = config.capture.cpu_limit;
+    let (ledger, listen) = (config.ledger.path.clone(), config.metrics.listen);
+    let own = rustix::system::uname();
+    let hosts = Hosts::new(&own.nodename().to_string_lossy(), &config.metrics.hosts);
     let (orders, received) = mpsc::channel();
     let mut capture = Capture::new(
         kernel,
@@ -153,7 +164,7 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
     if arguments.kernel_log {
         capture.show_kernel_log();
     }
-    let reloader = reload::Reloader::new(arguments.clone(), config, own);
+    let reloader = reload::Reloader::new(arguments.clone(), config, addresses);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -163,19 +174,26 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
     let context = runtime.enter();
     let control = tokio::net::UnixListener::from_std(control)
         .map_err(|error| Failure::support("starting the control socket", error))?;
-    runtime.spawn(control::serve(
-        control,
-        orders.clone(),
-        status,
-        Arc::clone(&state),
-    ));
-    runtime.spawn(signals::serve(
-        listener,
-        Arc::clone(&state),
+    let desk = Desk {
+        orders: orders.clone(),
+        status: Arc::new(status),
+        state: Arc::clone(&state),
+        live: Arc::new(Live::new(Arc::clone(&state))),
+        history: Arc::new(History::new(Some(ledger), capture::utc_now)),
+        sessions: Arc::default(),
+        listen,
+    };
+    let site = Site {
+        state,
         registry,
-        reloader,
-        orders,
-    ));
+        live: Arc::clone(&desk.live),
+        history: Arc::clone(&desk.history),
+        hosts: Arc::new(hosts),
+        sessions: Arc::clone(&desk.sessions),
+        desk: Some(Arc::new(desk.clone())),
+    };
+    runtime.spawn(control::serve(control, desk));
+    runtime.spawn(signals::serve(listener, site, reloader, orders));
     let observing = thread::Builder::new()
         .name("observe".to_owned())
         .spawn(move || capture.run())

@@ -12,6 +12,8 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+
 pub use frame::{Consumer, Counts, Frame, Look, Quality, Route, Statuses, Totals};
 
 use super::{State, lock};
@@ -40,8 +42,12 @@ pub struct Moment {
     /// When it was made: nanoseconds since 1970 in UTC.
     made: u64,
     frame: Frame,
-    texts: Mutex<HashMap<Look, Arc<str>>>,
+    /// As events of a stream.
+    texts: Mutex<HashMap<Look, Bytes>>,
 }
+
+/// What stands around the JSON of an event (HTML Living Standard, section 9.2.5).
+const EVENT: (&[u8], &[u8]) = (b"data: ", b"\n\n");
 
 impl Live {
     /// Shows this state.
@@ -77,23 +83,34 @@ impl Live {
     ///
     /// # Errors
     /// When it cannot be written as JSON, which no number or text of ours is a reason for.
-    pub fn look(&self, look: &Look) -> Result<Arc<str>, serde_json::Error> {
-        self.moment().text(look, &self.state)
+    pub fn look(&self, look: &Look) -> Result<Bytes, serde_json::Error> {
+        let event = self.event(look)?;
+        Ok(event.slice(EVENT.0.len()..event.len() - EVENT.1.len()))
+    }
+
+    /// The same as an event of a stream.
+    ///
+    /// # Errors
+    /// As [`Self::look`].
+    pub fn event(&self, look: &Look) -> Result<Bytes, serde_json::Error> {
+        self.moment().event(look, &self.state)
     }
 }
 
 impl Moment {
-    /// What a kind of look sees of it, as JSON.
-    fn text(&self, look: &Look, state: &State) -> Result<Arc<str>, serde_json::Error> {
-        if let Some(text) = lock(&self.texts).get(look) {
-            return Ok(Arc::clone(text));
+    fn event(&self, look: &Look, state: &State) -> Result<Bytes, serde_json::Error> {
+        if let Some(event) = lock(&self.texts).get(look) {
+            return Ok(event.clone());
         }
-        let text: Arc<str> = serde_json::to_string(&self.seen(look, state))?.into();
+        let mut event = EVENT.0.to_vec();
+        serde_json::to_writer(&mut event, &self.seen(look, state))?;
+        event.extend_from_slice(EVENT.1);
+        let event = Bytes::from(event);
         let mut texts = lock(&self.texts);
         if texts.len() < TEXTS {
-            texts.insert(look.clone(), Arc::clone(&text));
+            texts.insert(look.clone(), event.clone());
         }
-        Ok(text)
+        Ok(event)
     }
 
     /// What a kind of look sees of it.
@@ -122,7 +139,9 @@ impl Moment {
                 });
             }
             Look::Route { api, route } => {
-                frame.routes = only(&all.routes, |row| *row.api == **api && *row.route == **route);
+                frame.routes = only(&all.routes, |row| {
+                    *row.api == **api && *row.route == **route
+                });
                 let subject = crate::awareness::Subject::route(api, route).id;
                 frame.incidents = only(&all.incidents, |incident| {
                     incident["subject"] == *subject
@@ -153,12 +172,7 @@ fn first<T: Clone>(rows: &Option<Vec<T>>, most: usize) -> Option<Vec<T>> {
 
 fn only<T: Clone>(rows: &Option<Vec<T>>, wanted: impl Fn(&T) -> bool) -> Option<Vec<T>> {
     let rows = rows.iter().flatten();
-    Some(
-        rows.filter(|row| wanted(row))
-            .take(ROWS)
-            .cloned()
-            .collect(),
-    )
+    Some(rows.filter(|row| wanted(row)).take(ROWS).cloned().collect())
 }
 
 /// Whether a list of texts has this one.

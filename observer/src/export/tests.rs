@@ -1,6 +1,6 @@
 //! What a scrape, a reader of records and a browser get.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::usage::{
 
 const NOW: u64 = 1_795_342_500_000_000_000;
 
-fn state() -> Arc<State> {
+pub(super) fn state() -> Arc<State> {
     let state = State::new(Counters::new(1_000, NOW), || NOW + 30_000_000_000);
     {
         let mut counters = state.counters();
@@ -107,7 +107,7 @@ fn capture() -> CaptureStats {
     }
 }
 
-fn build() -> BuildInfo {
+pub(super) fn build() -> BuildInfo {
     BuildInfo {
         version: "0.1.0".into(),
         revision: "abc".into(),
@@ -370,95 +370,4 @@ fn a_full_disk_costs_records_and_nothing_else() {
         error.to_string().starts_with("cannot open / for records: "),
         "{error}"
     );
-}
-
-/// Runs the listener and returns status line, head and content of each request.
-fn ask(state: Arc<State>, paths: &[&str]) -> Vec<(String, String)> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let (address, stop, server) = runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("bound");
-        let address = listener.local_addr().expect("an address");
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let registry = registry(state.clone(), build()).expect("valid");
-        let shutdown = async { drop(stopped.await) };
-        (
-            address,
-            stop,
-            tokio::spawn(web::serve(listener, state, registry, shutdown)),
-        )
-    });
-    let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-    let client = std::thread::spawn(move || {
-        let answers = paths.iter().map(|path| {
-            let mut stream = std::net::TcpStream::connect(address).expect("connected");
-            write!(
-                stream,
-                "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-            )
-            .expect("sent");
-            let mut text = String::new();
-            stream.read_to_string(&mut text).expect("answered");
-            let (head, content) = text.split_once("\r\n\r\n").expect("a head");
-            (head.to_owned(), content.to_owned())
-        });
-        let answers = answers.collect();
-        drop(stop);
-        answers
-    });
-    runtime.block_on(server).expect("joined").expect("served");
-    client.join().expect("answered")
-}
-
-#[test]
-fn the_listener_answers_what_the_contract_says() {
-    let state = state();
-    let answers = ask(
-        state.clone(),
-        &["/healthz", "/metrics", "/", "/api/v1/usage", "/nothing"],
-    );
-    let [unready, metrics, page, usage, nothing] = answers.as_slice() else {
-        panic!("five answers")
-    };
-    assert!(unready.0.starts_with("HTTP/1.1 503"), "{}", unready.0);
-    assert_eq!(unready.1, "starting\n");
-    assert!(
-        metrics
-            .0
-            .contains("content-type: text/plain; version=0.0.4"),
-        "{}",
-        metrics.0
-    );
-    assert!(metrics.1.contains("observer_build_info"));
-    assert!(
-        page.1.contains("&lt;a&gt; &quot;b&quot;") && !page.1.contains("<a> "),
-        "{}",
-        page.1
-    );
-    assert!(page.1.contains("not ready: starting"));
-    assert!(
-        !page.1.contains("http://") && !page.1.contains("https://") && !page.1.contains("<script")
-    );
-    assert!(nothing.0.starts_with("HTTP/1.1 404"));
-
-    let usage: serde_json::Value = serde_json::from_str(&usage.1).expect("JSON");
-    assert_eq!(usage["from"], "2026-11-22T10:15:00.000000000Z");
-    assert_eq!(usage["to"], "2026-11-22T10:15:30.000000000Z");
-    assert_eq!(usage["completeness"], 1.0);
-    let rows = usage["rows"].as_array().expect("rows");
-    assert_eq!(rows.len(), 3, "no total row");
-    let acme = rows
-        .iter()
-        .find(|row| row["consumer"] == "acme")
-        .expect("acme");
-    assert_eq!((&acme["requests"], &acme["errors"]), (&2.into(), &1.into()));
-
-    state.set_readiness(Ok(()));
-    let ready = ask(state, &["/healthz"]).remove(0);
-    assert!(ready.0.starts_with("HTTP/1.1 200"));
-    assert_eq!(ready.1, "ok\n");
 }

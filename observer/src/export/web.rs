@@ -1,297 +1,229 @@
 //! The listener: `/healthz`, `/metrics`, the page, the runbook, and what commands print as `/api/v1/*`.
 //!
-//! It only reads. Connections are bounded in number and in the time that they may do nothing, so that a reader who
-//! never reads costs a slot and then nothing.
+//! It reads; what changes something takes a session, whose link only the control socket gives out. Connections are bounded in
+//! number and in the time that they may do nothing, so that a reader who never reads costs a slot and then nothing.
 
+mod api;
+mod changes;
 mod connection;
+mod hosts;
+mod page;
 mod runbook;
+mod session;
+mod stream;
 
-use std::fmt::Write;
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::State as Shared;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::http::{HeaderName, StatusCode};
-use axum::routing::get;
+use axum::extract::{ConnectInfo, Request, State as Shared};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
 use prometheus::Registry;
-use serde::Serialize;
+use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
-use super::records::rfc3339;
-use super::{State, metrics, ocsf};
-use crate::awareness::View;
-use crate::usage::{ConsumerRow, ErrorClass, Snapshot};
+pub use hosts::Hosts;
+pub use session::Sessions;
 
-type Answer = (StatusCode, [(HeaderName, &'static str); 3], String);
+use super::history::History;
+use super::live::Live;
+use super::{State, metrics};
+use connection::Peer;
 
+/// Streams at a time.
+const STREAMS: usize = 128;
+
+/// Something that somebody who is signed in wants changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// An order about somebody, as JSON.
+    Respond(String),
+    /// Something about an incident.
+    Incident {
+        /// Its id.
+        id: String,
+        /// What.
+        deed: Deed,
+    },
+}
+
+/// What is done about an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "deed", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Deed {
+    /// Somebody knows of it.
+    Ack,
+    /// It is over.
+    Close,
+    /// It is over, and not to come again for a time.
+    Suppress {
+        /// Seconds.
+        seconds: u64,
+    },
+}
+
+/// What comes of a change: what there is to say, or why it was not done.
+pub type Answered = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
+
+/// Whoever makes changes.
+pub trait Desk: Send + Sync {
+    /// Makes a change in the name of `by`.
+    fn change(&self, by: &str, change: Change) -> Answered;
+}
+
+/// Everything that the listener shows, and whom it listens to.
 #[derive(Clone)]
-struct Site {
-    state: Arc<State>,
-    registry: Registry,
+pub struct Site {
+    /// Counters, capture and awareness.
+    pub state: Arc<State>,
+    /// The metrics.
+    pub registry: Registry,
+    /// Frames.
+    pub live: Arc<Live>,
+    /// The ledger.
+    pub history: Arc<History>,
+    /// Names under which it may be asked for.
+    pub hosts: Arc<Hosts>,
+    /// Who is signed in.
+    pub sessions: Arc<Sessions>,
+    /// Who makes changes; where nobody does, nobody can sign in.
+    pub desk: Option<Arc<dyn Desk>>,
+}
+
+/// A site, and its streams.
+#[derive(Clone)]
+struct Served {
+    site: Site,
+    streams: Arc<Semaphore>,
 }
 
 /// Answers until `shutdown` resolves and the requests that came before it are answered.
 pub async fn serve(
     listener: TcpListener,
-    state: Arc<State>,
-    registry: Registry,
+    site: Site,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    let served = Served {
+        site,
+        streams: Arc::new(Semaphore::new(STREAMS)),
+    };
+    let named = Router::new()
+        .route("/", get(page::index))
+        .route("/page/{*name}", get(page::file))
+        .route("/runbook", get(show_runbook))
+        .route("/api/v1/usage", get(api::usage))
+        .route("/api/v1/incidents", get(api::incidents))
+        .route(
+            "/api/v1/incidents/{id}",
+            get(api::incident).post(changes::incident),
+        )
+        .route("/api/v1/posture", get(api::posture))
+        .route("/api/v1/look", get(api::look))
+        .route("/api/v1/history", get(api::history))
+        .route("/api/v1/live", get(stream::live))
+        .route("/api/v1/responses", post(changes::respond))
+        .route(
+            "/api/v1/session",
+            get(session::show).post(session::begin).delete(session::end),
+        )
+        .layer(from_fn_with_state(served.clone(), refuse_other_names));
+    // Scrapers and probes of health use whatever name they know.
     let site = Router::new()
-        .route("/", get(page))
         .route("/healthz", get(health))
         .route("/metrics", get(scrape))
-        .route("/runbook", get(show_runbook))
-        .route("/api/v1/usage", get(usage))
-        .route("/api/v1/incidents", get(incidents))
-        .route("/api/v1/posture", get(posture))
-        .with_state(Site { state, registry });
+        .merge(named)
+        .layer(middleware::map_response(harden))
+        .with_state(served)
+        .into_make_service_with_connect_info::<Peer>();
     axum::serve(connection::Bounded::new(listener), site)
         .with_graceful_shutdown(shutdown)
         .await
 }
 
-async fn health(Shared(site): Shared<Site>) -> Answer {
-    match site.state.readiness() {
-        Ok(()) => answer(
-            StatusCode::OK,
-            "text/plain; charset=utf-8",
-            "ok\n".to_owned(),
-        ),
-        Err(reason) => answer(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "text/plain; charset=utf-8",
-            format!("{reason}\n"),
-        ),
+/// A page of another site may reach this listener through a name of its own that it has pointed here (DNS rebinding); the name
+/// gives it away.
+async fn refuse_other_names(
+    Shared(served): Shared<Served>,
+    ConnectInfo(_): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match served.site.hosts.named(&request) {
+        Ok(()) => next.run(request).await,
+        Err(why) => refusal(StatusCode::MISDIRECTED_REQUEST, &why),
     }
 }
 
-async fn scrape(Shared(site): Shared<Site>) -> Answer {
-    match metrics::render(&site.registry) {
-        Ok(text) => answer(StatusCode::OK, metrics::CONTENT_TYPE, text),
-        Err(error) => broken(&error),
-    }
-}
-
-async fn usage(Shared(site): Shared<Site>) -> Answer {
-    match serde_json::to_string(&Usage::of(&site.state.snapshot())) {
-        Ok(text) => answer(StatusCode::OK, "application/json", text + "\n"),
-        Err(error) => broken(&error),
-    }
-}
-
-async fn incidents(Shared(site): Shared<Site>) -> Answer {
-    let view = site.state.awareness();
-    let rows: Vec<_> = view.open.iter().map(ocsf::plain).collect();
-    json(&serde_json::json!({ "completeness": site.state.snapshot().completeness, "rows": rows }))
-}
-
-async fn posture(Shared(site): Shared<Site>) -> Answer {
-    let view = site.state.awareness();
-    let answer = serde_json::json!({
-        "completeness": site.state.snapshot().completeness,
-        "rows": view.routes,
-        "keys": view.keys,
-        "listeners": view.listeners,
-    });
-    json(&answer)
-}
-
-async fn show_runbook() -> Answer {
-    answer(StatusCode::OK, "text/html; charset=utf-8", runbook::page())
-}
-
-fn json(value: &serde_json::Value) -> Answer {
-    answer(StatusCode::OK, "application/json", format!("{value}\n"))
-}
-
-async fn page(Shared(site): Shared<Site>) -> Answer {
-    let text = write_page(
-        &site.state.snapshot(),
-        &site.state.awareness(),
-        &site.state.readiness(),
+/// What no page of ours needs is forbidden, whatever the answer.
+async fn harden(mut response: Response) -> Response {
+    let fields = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        fields
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    };
+    set(CACHE_CONTROL, "no-store");
+    set(
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
     );
-    answer(StatusCode::OK, "text/html; charset=utf-8", text)
+    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(REFERRER_POLICY, "no-referrer");
+    set(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
+    set(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
+    response
 }
 
-fn broken(error: &dyn std::error::Error) -> Answer {
-    answer(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "text/plain; charset=utf-8",
-        format!("{error}\n"),
-    )
+async fn health(Shared(served): Shared<Served>) -> Response {
+    match served.site.state.readiness() {
+        Ok(()) => text(StatusCode::OK, "ok\n".to_owned()),
+        Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
 }
 
-fn answer(status: StatusCode, content_type: &'static str, text: String) -> Answer {
+async fn scrape(Shared(served): Shared<Served>) -> Response {
+    match metrics::render(&served.site.registry) {
+        Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => broken(&error),
+    }
+}
+
+async fn show_runbook() -> Response {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
     let fields = [
-        (CONTENT_TYPE, content_type),
-        (CACHE_CONTROL, "no-store"),
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        ),
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_SECURITY_POLICY, policy),
     ];
-    (status, fields, text)
+    (fields, runbook::page()).into_response()
 }
 
-/// What `/api/v1/usage` returns.
-#[derive(Serialize)]
-struct Usage<'a> {
-    from: String,
-    to: String,
-    completeness: f64,
-    rows: Vec<UsageRow<'a>>,
+fn broken(error: &dyn std::error::Error) -> Response {
+    refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
 }
 
-#[derive(Serialize)]
-struct UsageRow<'a> {
-    consumer: &'a str,
-    requests: u64,
-    errors: u64,
-    client_errors: u64,
-    auth_errors: u64,
-    limited: u64,
-    server_errors: u64,
-    request_body_bytes: u64,
-    response_body_bytes: u64,
+/// Why there is no other answer.
+fn refusal(status: StatusCode, why: &str) -> Response {
+    text(status, format!("{why}\n"))
 }
 
-impl<'a> Usage<'a> {
-    fn of(snapshot: &'a Snapshot) -> Self {
-        let time = |nanoseconds| rfc3339(nanoseconds, &mut [0; 30]).to_owned();
-        Self {
-            from: time(snapshot.from),
-            to: time(snapshot.to),
-            completeness: snapshot.completeness,
-            rows: snapshot.consumers.iter().map(UsageRow::of).collect(),
-        }
-    }
-}
-
-impl<'a> UsageRow<'a> {
-    fn of(row: &'a ConsumerRow) -> Self {
-        let [client_errors, auth_errors, limited, server_errors] = row.errors;
-        Self {
-            consumer: &row.consumer,
-            requests: row.requests,
-            errors: row.errors.iter().sum(),
-            client_errors,
-            auth_errors,
-            limited,
-            server_errors,
-            request_body_bytes: row.request_body_bytes,
-            response_body_bytes: row.response_body_bytes,
-        }
-    }
-}
-
-/// Most consumers that the page shows, by requests.
-const PAGE_ROWS: usize = 200;
-
-/// Most incidents that the page shows, the newest ones.
-const PAGE_INCIDENTS: usize = 50;
-
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;\
-color:#1b1f24;background:#fff}table{border-collapse:collapse;width:100%}th,td{padding:.3rem .6rem;text-align:right;\
-border-bottom:1px solid #d0d7de}th:first-child,td:first-child{text-align:left}td{font-variant-numeric:tabular-nums}\
-.bad{color:#b3261e;font-weight:600}@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}\
-th,td{border-color:#30363d}.bad{color:#ff7b72}a{color:#79c0ff}}";
-
-fn write_page(snapshot: &Snapshot, view: &View, readiness: &Result<(), String>) -> String {
-    let mut rows: Vec<&ConsumerRow> = snapshot.consumers.iter().collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.requests));
-    let mut table = String::new();
-    for row in rows.iter().take(PAGE_ROWS) {
-        table.push_str("<tr><td>");
-        escape(&mut table, &row.consumer);
-        number(&mut table, row.requests);
-        row.errors
-            .iter()
-            .for_each(|errors| number(&mut table, *errors));
-        let recent: f64 = row.error_ratio.iter().sum();
-        let class = if recent >= 0.05 { " class=bad" } else { "" };
-        // Writing to a string does not fail.
-        let _ = write!(table, "<td{class}>{:.1} %", recent * 100.0);
-        number(&mut table, row.request_body_bytes);
-        number(&mut table, row.response_body_bytes);
-        table.push('\n');
-    }
-    if rows.is_empty() {
-        table.push_str("<tr><td colspan=9>No requests yet.\n");
-    }
-    if let Some(more) = rows.len().checked_sub(PAGE_ROWS).filter(|more| *more > 0) {
-        let _ = writeln!(
-            table,
-            "<tr><td colspan=9>and {more} more: see /api/v1/usage"
-        );
-    }
-    let mut incidents = String::new();
-    for incident in view.open.iter().take(PAGE_INCIDENTS) {
-        let _ = write!(
-            incidents,
-            "<p><span class=bad>{} {}</span> ",
-            incident.severity.name(),
-            incident.rule.name()
-        );
-        escape(&mut incidents, &incident.statement);
-        incidents.push('\n');
-    }
-    if let Some(more) = view
-        .open
-        .len()
-        .checked_sub(PAGE_INCIDENTS)
-        .filter(|more| *more > 0)
-    {
-        let _ = writeln!(
-            incidents,
-            "<p>and {more} more incidents: see /api/v1/incidents"
-        );
-    }
-    let mut health = String::new();
-    match readiness {
-        Ok(()) => health.push_str("observing"),
-        Err(reason) => {
-            health.push_str("<span class=bad>not ready: ");
-            escape(&mut health, reason);
-            health.push_str("</span>");
-        }
-    }
-    let classes: String = ErrorClass::ALL
-        .iter()
-        .map(|class| format!("<th>{} errors", class.as_str()))
-        .collect();
-    let (from, to) = (
-        rfc3339(snapshot.from, &mut [0; 30]).to_owned(),
-        rfc3339(snapshot.to, &mut [0; 30]).to_owned(),
-    );
-    let completeness = snapshot.completeness * 100.0;
-    format!(
-        "<!doctype html>\n<html lang=en><meta charset=utf-8><meta http-equiv=refresh content=5>\n\
-<meta name=viewport content=\"width=device-width\"><title>observer</title><style>{STYLE}</style>\n\
-<h1>observer</h1>\n<p>{health} · completeness of the last minute {completeness:.2} % · \
-<a href=metrics>metrics</a> · <a href=api/v1/usage>usage as JSON</a> · <a href=runbook>runbook</a>\n{incidents}<p>From {from} to {to}\n\
-<table><thead><tr><th>consumer<th>requests{classes}<th>errors, 5 min<th>request bytes<th>response bytes</thead>\n\
-<tbody>\n{table}</table>\n"
-    )
-}
-
-fn number(table: &mut String, number: u64) {
-    let _ = write!(table, "<td>{number}");
-}
-
-/// Text as HTML content.
-fn escape(html: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            _ => html.push(character),
-        }
-    }
+fn text(status: StatusCode, text: String) -> Response {
+    (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }

@@ -331,6 +331,15 @@ pub fn incidents(ledger: &Connection, period: Period) -> Result<Vec<String>, rus
         .collect()
 }
 
+/// An incident of this id, as JSON.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn incident(ledger: &Connection, id: &str) -> Result<Option<String>, rusqlite::Error> {
+    let mut query = ledger.prepare("SELECT body FROM incident WHERE id = ?1")?;
+    query.query_row([id], |row| row.get(0)).optional()
+}
+
 /// Incidents that a daemon goes on from, as JSON: those that are open, and those of which nobody wants to hear.
 ///
 /// # Errors

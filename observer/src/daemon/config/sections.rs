@@ -401,6 +401,9 @@ pub struct Metrics {
     /// Address and port of the listener.
     #[serde(deserialize_with = "checks::listen")]
     pub listen: SocketAddr,
+    /// Names, beside this host's own, under which the page may be asked for: those of a proxy in front of it.
+    #[serde(deserialize_with = "checks::hosts")]
+    pub hosts: Vec<String>,
     /// Most series of one metric.
     #[serde(deserialize_with = "checks::max_series")]
     pub max_series: usize,
@@ -410,6 +413,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            hosts: Vec::new(),
             max_series: 10_000,
         }
     }

@@ -18,6 +18,7 @@ use super::load::Load;
 use super::obey::tell;
 use super::respond::Responder;
 use super::secrets::{material, say};
+use super::taps::Taps;
 use super::watch::Watch;
 use crate::export::State;
 use crate::export::records::RecordSink;
@@ -52,6 +53,7 @@ pub struct Capture {
     load: Load,
     pub(super) watch: Watch,
     pub(super) responder: Responder,
+    pub(super) taps: Taps,
     /// Requests that were caught in the last batch of events.
     caught: Vec<Caught>,
     /// What the kernel side was told to leave out.
@@ -130,6 +132,7 @@ impl Capture {
             load,
             watch,
             responder,
+            taps: Taps::default(),
             caught: Vec::new(),
             shed: (false, 0),
             noted: (0, 0),
@@ -242,6 +245,7 @@ impl Capture {
             books,
             watch,
             responder,
+            taps,
             ..
         } = self;
         pipeline.set_clock(clock_offset());
@@ -253,6 +257,7 @@ impl Capture {
             batch.add(&call);
             watch.observe(&call);
             responder.observe(&call);
+            taps.offer(&call);
             if let Some(records) = records {
                 records.write(&call);
             }
@@ -309,6 +314,7 @@ impl Capture {
             books,
             watch,
             responder,
+            taps,
             ..
         } = self;
         let (now, utc) = (monotonic_now(), utc_now());
@@ -329,6 +335,7 @@ impl Capture {
                 batch.add(&call);
                 watch.observe(&call);
                 responder.observe(&call);
+                taps.offer(&call);
                 if let Some(records) = records {
                     records.write(&call);
                 }
@@ -359,6 +366,11 @@ impl Capture {
             drop(counters);
             watch.round(utc, completeness, batch, state);
             tell(responder.round(kernel, pipeline, batch, watch.notifier()));
+            taps.round();
+            if state.is_looked_at() {
+                let book = &pipeline.stops().book;
+                state.set_actions(book.active().chain(book.proposed()).cloned().collect());
+            }
         }
         if let Some(records) = records {
             records.tick(utc);

@@ -1,18 +1,15 @@
 //! Looks for places where keys travel in what the daemon sees, for as long as somebody waits for the answer.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
 use super::Order;
 use super::capture::utc_now;
+use super::desk::Desk;
 use crate::daemon::rules::passing_fingerprinter;
-use crate::export::State;
 use crate::identity::Discovery;
 use crate::identity::discovery::Ranked;
+use serde::{Deserialize, Serialize};
 
 /// The longest that it looks, seconds: while it does, an exchange costs some microseconds more.
 pub const LONGEST: u64 = 3600;
@@ -57,32 +54,22 @@ pub fn parse(text: &str) -> Option<(u64, usize)> {
 ///
 /// # Errors
 /// Why it could not look.
-pub async fn look(
-    orders: &Sender<Order>,
-    state: &State,
-    (seconds, top): (u64, usize),
-) -> Result<String, String> {
-    let stopping = || "the daemon is stopping".to_owned();
+pub async fn look(desk: &Desk, (seconds, top): (u64, usize)) -> Result<String, String> {
     let hasher = passing_fingerprinter().map_err(|error| error.to_string())?;
-    let discovery = Discovery::new(hasher);
-    let (sender, receiver) = oneshot::channel();
-    orders
-        .send(Order::Discover(Box::new(discovery), sender))
-        .map_err(|_| stopping())?;
-    if !receiver.await.map_err(|_| stopping())? {
+    let discovery = Box::new(Discovery::new(hasher));
+    if !desk
+        .ask(|answer| Order::Discover(discovery, answer))
+        .await?
+    {
         return Err("somebody else is looking already".to_owned());
     }
     tracing::info!("looking for {seconds} s where keys travel");
     let begin = utc_now() / 1_000_000_000;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let (sender, receiver) = oneshot::channel();
-    orders
-        .send(Order::EndDiscovery(sender))
-        .map_err(|_| stopping())?;
-    let discovery = receiver.await.map_err(|_| stopping())?;
-    let discovery = discovery.ok_or_else(stopping)?;
+    let discovery = desk.ask(Order::EndDiscovery).await?;
+    let discovery = discovery.ok_or_else(|| "the daemon is stopping".to_owned())?;
     let now = utc_now();
-    let completeness = state.counters().completeness(now);
+    let completeness = desk.state.counters().completeness(now);
     let found = Found::of(&discovery, top, (begin, now / 1_000_000_000), completeness);
     serde_json::to_string(&found).map_err(|error| error.to_string())
 }

@@ -40,6 +40,9 @@ impl Capture {
                 Ok(Order::EndDiscovery(answer)) => {
                     let _ = answer.send(self.pipeline.end_discovery());
                 }
+                Ok(Order::Exchanges(filter, answer)) => {
+                    let _ = answer.send(self.taps.ask(filter));
+                }
                 Ok(Order::Respond(asked)) => self.carry_out(asked),
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,

@@ -1,16 +1,14 @@
 //! The thread that answers: the listener, signals, and the registry's folder.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use prometheus::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Order;
 use super::reload::Reloader;
-use crate::export::{State, web};
+use crate::export::web::{self, Site};
 
 /// How often the registry's folder is looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -18,19 +16,13 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Answers and waits; sends orders.
 pub async fn serve(
     listener: TcpListener,
-    state: Arc<State>,
-    registry: Registry,
+    site: Site,
     mut reloader: Reloader,
     orders: Sender<Order>,
 ) {
     match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => {
-            tokio::spawn(web::serve(
-                listener,
-                state,
-                registry,
-                std::future::pending(),
-            ));
+            tokio::spawn(web::serve(listener, site, std::future::pending()));
         }
         Err(error) => tracing::error!("the listener could not be started: {error}"),
     }

@@ -91,7 +91,11 @@ impl Watch {
         let due = self.shown.is_none_or(|shown| shown.elapsed() >= SHOW);
         if happened || due {
             self.shown = Some(Instant::now());
-            state.set_awareness(self.awareness.view());
+            let mut view = self.awareness.view();
+            if state.is_looked_at() {
+                view.places = self.awareness.places(now);
+            }
+            state.set_awareness(view);
         }
         if self.saved.elapsed() >= SAVE {
             self.awareness.begin_saving();

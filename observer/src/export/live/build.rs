@@ -210,7 +210,10 @@ impl Durations {
         let at = (self.cumulative.iter()).position(|count| *count > 0 && *count as f64 >= rank)?;
         let of = |index: usize| {
             let bound = BUCKETS.get(index).copied().unwrap_or_default();
-            (bound, self.cumulative.get(index).copied().unwrap_or(0) as f64)
+            (
+                bound,
+                self.cumulative.get(index).copied().unwrap_or(0) as f64,
+            )
         };
         let (low, below) = at.checked_sub(1).map_or((0.0, 0.0), of);
         let (high, count) = of(at);

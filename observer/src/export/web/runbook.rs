@@ -2,16 +2,18 @@
 
 use std::fmt::Write;
 
-use super::{STYLE, escape};
-
 /// The text that ships with the rules.
 const TEXT: &str = include_str!("../../../dist/prometheus/RUNBOOK.md");
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;\
+color:#1b1f24;background:#fff}pre{white-space:pre-wrap}@media(prefers-color-scheme:dark){\
+body{color:#e6edf3;background:#0d1117}}";
 
 /// The page: the text as it is, with an anchor at each heading, its name in lower case.
 pub(super) fn page() -> String {
     let mut html = format!(
         "<!doctype html>\n<html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>observer: runbook</title><style>{STYLE}pre{{white-space:pre-wrap}}</style>\n<pre>"
+         <title>observer: runbook</title><style>{STYLE}</style>\n<pre>"
     );
     for line in TEXT.lines() {
         let heading = line.trim_start_matches('#');
@@ -30,6 +32,20 @@ pub(super) fn page() -> String {
     }
     html.push_str("</pre>\n");
     html
+}
+
+/// Text as HTML content.
+fn escape(html: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            _ => html.push(character),
+        }
+    }
 }
 
 #[cfg(test)]
