@@ -64,6 +64,8 @@ pub struct Confirm {
     /// What it said.
     pub answer: Option<Result<Answer, String>>,
     period: usize,
+    /// Whether the rate is still the proposed one: what is written first takes its place.
+    proposed: bool,
 }
 
 impl Confirm {
@@ -76,6 +78,7 @@ impl Confirm {
             number: 0,
             answer: None,
             period: PERIOD,
+            proposed: true,
         }
     }
 
@@ -100,6 +103,9 @@ impl Confirm {
     pub fn change_rate(&mut self, character: Option<char>) -> bool {
         if self.ask != Ask::Limit {
             return false;
+        }
+        if std::mem::take(&mut self.proposed) && character.is_some() {
+            self.rate.clear();
         }
         match character {
             None => self.rate.pop().is_some(),

@@ -21,7 +21,7 @@ pub const GAP: usize = 2;
 /// Columns of a text before it is cut, where there is no room.
 const LONG: usize = 28;
 /// Columns that the widest column of a table has at least.
-const LEAST_WIDE: usize = 12;
+const LEAST_WIDE: usize = 20;
 
 /// Where things stand.
 #[derive(Clone, Debug)]

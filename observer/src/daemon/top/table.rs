@@ -303,8 +303,10 @@ mod tests {
 
     #[test]
     fn a_filter_looks_at_texts_whatever_their_case() {
-        let mut cursor = Cursor::default();
-        cursor.filter = "AC".to_owned();
+        let cursor = Cursor {
+            filter: "AC".to_owned(),
+            ..Cursor::default()
+        };
         let mut table = table(&[("acme", Some(1.0)), ("other", Some(2.0)), ("place", None)]);
         cursor.arrange(&mut table);
         assert_eq!((names(&table), table.all), (vec!["acme", "place"], 3));

@@ -117,7 +117,7 @@ pub fn said(state: &State) -> String {
     }
     let consumers = state.drills.is_empty() && state.tab == Tab::Consumers;
     if consumers && state.answered && state.all.nobody {
-        return "nobody is registered: observer consumers add ID --app ID --key-id ID --key-file FILE"
+        return "register one: observer consumers add ID --app ID --key-id ID --key-file FILE"
             .to_owned();
     }
     String::new()
@@ -128,7 +128,14 @@ pub fn keys(state: &State, columns: usize) -> String {
     match &state.mode {
         Mode::Filter => return "Enter keep  Esc clear  Up Down move".to_owned(),
         Mode::Help => return "any key: back".to_owned(),
-        Mode::Confirm(_) => return "y do it  any other key: no".to_owned(),
+        Mode::Confirm(confirm) => {
+            let yes = if confirm.yes().is_some() {
+                "y do it  "
+            } else {
+                ""
+            };
+            return format!("{yes}any other key: no");
+        }
         Mode::Tables => {}
     }
     let mut keys = match state.drills.last().map(|drill| &drill.what) {

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::super::super::report::time;
 use super::super::figures;
 use super::super::place::{Drill, What};
 use super::super::seen::{Exchange, Part, Seen};
@@ -14,7 +13,7 @@ const KEYS: [Column; 6] = [
     Column::number("requests", 1),
     Column::number("errors", 2),
     Column::number("success", 3),
-    Column::text("last use", 4),
+    Column::number("used ago", 4),
     Column::text("app", 5),
 ];
 
@@ -122,6 +121,7 @@ fn keys(seen: Option<&Seen>) -> Vec<Row> {
         Some(Ok(keys)) => keys,
         _ => &[],
     };
+    let now = seen.and_then(|seen| figures::second(&seen.frame.time));
     let row = |key: &str, part: &Part, view: Option<&KeyView>| Row {
         name: Name::Key(key.to_owned()),
         cells: vec![
@@ -136,7 +136,10 @@ fn keys(seen: Option<&Seen>) -> Vec<Row> {
                 Some(view) => Cell::number(figures::percent(view.success), Some(view.success)),
                 None => Cell::nothing(),
             },
-            Cell::text(&view.map_or_else(|| figures::NOTHING.to_owned(), |view| time(view.last))),
+            match view.and_then(|view| Some(now?.saturating_sub(view.last))) {
+                Some(ago) => Cell::number(figures::span(ago), Some(ago as f64)),
+                None => Cell::nothing(),
+            },
             Cell::text(part.app.as_deref().unwrap_or(figures::NOTHING)),
         ],
     };
