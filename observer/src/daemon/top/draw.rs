@@ -28,6 +28,10 @@ pub fn draw(state: &State, frame: &mut Frame<'_>) {
     let styles = Styles::of(state);
     let area = frame.area();
     let buffer = frame.buffer_mut();
+    if area.width < state.size.0 || area.height < state.size.1 {
+        // It has just become smaller: that event is on its way, and until then nothing would stand where it belongs.
+        return;
+    }
     let Some(areas) = layout::areas(state) else {
         let says = format!("needs {}x{}", LEAST.0, LEAST.1);
         buffer.set_stringn(0, 0, says, area.width.into(), Style::default());

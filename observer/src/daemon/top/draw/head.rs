@@ -7,6 +7,8 @@ use super::super::state::{Mode, State};
 use super::super::views::SEVERITIES;
 use crate::export::live::Frame;
 
+/// Lines that the numbers of the whole host may take.
+const WHOLE: usize = 4;
 /// Lines that what is wrong may take.
 const WRONG: usize = 3;
 /// Seconds from which on a daemon that does not answer is worth a word.
@@ -22,7 +24,7 @@ pub fn lines(state: &State, columns: usize) -> Vec<String> {
     };
     let mut lines = vec![format!("observer  {}  {time}  {}", state.host, mood(state))];
     if state.answered {
-        lines.extend(flow(&whole(frame), columns));
+        lines.extend(flow(&whole(frame), columns).into_iter().take(WHOLE));
     }
     lines
 }

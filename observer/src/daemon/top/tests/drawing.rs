@@ -108,6 +108,39 @@ fn everything_fits_on_the_smallest_screen_and_nothing_on_a_smaller_one() {
     assert!(screen(&state)[0].starts_with("observer"));
 }
 
+/// However much there is to say, and however suddenly the terminal shrinks, there is a screen.
+#[test]
+fn nothing_is_drawn_where_there_is_no_screen() {
+    let mut seen = frame();
+    seen.totals.rate = Some(1e18);
+    seen.totals.opaque = u64::MAX;
+    seen.totals.error_ratio = [1e9; 4];
+    seen.counts.incidents = usize::MAX;
+    seen.trouble = Some("why ".repeat(200));
+    for (width, height) in [(60, 15), (61, 16), (80, 24), (200, 60)] {
+        let mut state = state(width, height);
+        let need = state.need().unwrap();
+        answer(
+            &mut state,
+            &need,
+            Seen {
+                frame: seen.clone(),
+                ..Seen::default()
+            },
+        );
+        for keys in ["1", "3", "1_\n", "b", "?"] {
+            press(&mut state, keys);
+            state.said = Some("done ".repeat(200));
+            assert_eq!(screen(&state).len(), usize::from(height));
+            for smaller in [(width, height - 1), (width - 1, height), (1, 1)] {
+                let backend = TestBackend::new(smaller.0, smaller.1);
+                let mut terminal = Terminal::new(backend).unwrap();
+                terminal.draw(|frame| draw(&state, frame)).unwrap();
+            }
+        }
+    }
+}
+
 #[test]
 fn hostile_names_steer_nothing() {
     let mut seen = frame();
