@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use agreements::Agreements;
 pub use capture::{CaptureStats, InterfaceTraffic, LedgerStats, Opaque, ProgramRuns, Responses};
-pub use counters::Counters;
+pub use counters::{Counters, recent_nanoseconds};
 pub use labels::shown_method;
 pub use messages::Messages;
 pub use series::OTHER;

@@ -406,6 +406,9 @@ fn no_command_shows_a_piece_of_a_key() {
     let id = incidents[0]["id"].as_str().expect("an id").to_owned();
     talk.ask(&format!("incidents ack {id}"), "");
     talk.ask(&format!("incidents close {id} --suppress 1h"), "");
+    talk.ask("login", "");
+    talk.ask("top --format json", "");
+    talk.ask("top --format table", "");
     let strangers = talk.ask("consumers strangers --format json", "");
     let strangers: Value = serde_json::from_str(&strangers).expect("the answer is JSON");
     let strangers = strangers["rows"].as_array().expect("rows");
@@ -540,6 +543,9 @@ fn no_command_shows_a_piece_of_a_key() {
         "/api/v1/usage",
         "/api/v1/incidents",
         "/api/v1/posture",
+        "/api/v1/look?view=all",
+        "/api/v1/look?view=consumer&consumer=__unregistered__",
+        "/api/v1/history?consumer=__unregistered__",
     ] {
         let (status, text) = daemon.get(page).expect("the daemon answers");
         assert_eq!(status, 200, "{page}");

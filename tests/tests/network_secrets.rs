@@ -138,8 +138,11 @@ fn no_secret_is_shown() {
             "/",
             "/healthz",
             "/api/v1/usage",
-            "/api/v1/errors",
-            "/api/v1/records",
+            "/api/v1/incidents",
+            "/api/v1/posture",
+            "/api/v1/look?view=all",
+            "/api/v1/look?view=consumer&consumer=acme",
+            "/api/v1/history?consumer=acme",
         ] {
             shown.push((
                 page.to_owned(),

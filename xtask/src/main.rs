@@ -9,6 +9,7 @@ mod error;
 mod fuzz;
 mod install;
 mod layers;
+mod npm;
 mod packages;
 mod place;
 mod run;

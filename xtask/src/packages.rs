@@ -120,6 +120,21 @@ pub const TESTS: &[Need] = &[
         reason: "a server that carries OpenSSL itself",
     },
     Need {
+        package: "npm",
+        proof: Proof::Program("npm"),
+        reason: "brings what drives a browser",
+    },
+    Need {
+        package: "chromium",
+        proof: Proof::Program("chromium"),
+        reason: "the browser that opens the page",
+    },
+    Need {
+        package: "tmux",
+        proof: Proof::Program("tmux"),
+        reason: "the terminal that `observer top` is driven in",
+    },
+    Need {
         package: "python3-venv",
         proof: Proof::Package,
         reason: "keeps servers from PyPI apart from the host's Python",

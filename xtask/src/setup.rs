@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
+use crate::npm;
 use crate::packages;
 use crate::place::Place;
 use crate::step;
@@ -70,6 +71,7 @@ pub fn test(place: &Place) -> Result<(), Error> {
         step::say("test tools: all here");
     }
     packages::install("installing the test tools", &missing)?;
+    npm::install(&place.own())?;
     wheels::install(&place.own())
 }
 

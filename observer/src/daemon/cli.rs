@@ -161,6 +161,9 @@ pub struct Replay {
     /// Print what was seen and what could not be read
     #[arg(long)]
     pub summary: bool,
+    /// Then show the page of what was replayed on this address, until interrupted
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// `observer doctor`.

@@ -1,5 +1,7 @@
 //! `observer replay`: capture files through the same pipeline.
 
+mod show;
+
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +26,7 @@ struct Outputs<'a> {
     now: Arc<AtomicU64>,
     awareness: Awareness,
     records: Option<RecordSink>,
+    ledger: Option<show::Ledger>,
     exchanges: u64,
     uncertain: u64,
 }
@@ -41,6 +44,9 @@ impl Viewer for Outputs<'_> {
         self.awareness.observe(call);
         if let Some(records) = &mut self.records {
             records.write(call);
+        }
+        if let Some(ledger) = &mut self.ledger {
+            ledger.add(call);
         }
     }
 
@@ -70,8 +76,9 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         }
         None => None,
     };
+    let ledger = arguments.listen.map(|_| show::Ledger::new()).transpose()?;
     let now = Arc::new(AtomicU64::new(0));
-    let clock = Arc::clone(&now);
+    let (clock, newest) = (Arc::clone(&now), Arc::clone(&now));
     let state = Arc::new(State::new(
         Counters::new(config.metrics.max_series, 0),
         move || clock.load(Ordering::Relaxed),
@@ -81,6 +88,7 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         now,
         awareness: Awareness::new(pipeline.registry()),
         records,
+        ledger,
         exchanges: 0,
         uncertain: 0,
     };
@@ -90,6 +98,7 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         counters,
         awareness,
         mut records,
+        ledger,
         exchanges,
         uncertain,
         ..
@@ -105,7 +114,8 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         }
     }
     state.set_capture(statistics::of_pipeline(&pipeline, records.as_ref()));
-    let view = awareness.view();
+    let mut view = awareness.view();
+    view.places = awareness.places(newest.load(Ordering::Relaxed));
     let incidents: Vec<String> = (view.open.iter())
         .map(|incident| {
             format!(
@@ -122,6 +132,10 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
     }
     if arguments.summary {
         print_summary(&played, (exchanges, uncertain), &pipeline, &incidents)?;
+    }
+    if let Some((listen, ledger)) = arguments.listen.zip(ledger) {
+        let clock = move || newest.load(Ordering::Relaxed);
+        show::show(listen, &config, &state, clock, ledger)?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ mod signals;
 pub mod taps;
 mod watch;
 
+pub use desk::Desk;
 pub use opening::{retention, unpin};
 
 use std::io::IsTerminal;
@@ -43,8 +44,10 @@ use crate::kernel::pins::Pins;
 use crate::kernel::{self, Kernel};
 use crate::usage::{Call, Counters};
 use capture::Capture;
-use desk::Desk;
 use respond::Responder;
+
+/// What there is to say to those who ask too late.
+const STOPPING: &str = "the daemon is stopping";
 
 /// What the observing thread is told.
 pub enum Order {
@@ -176,6 +179,7 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
         .map_err(|error| Failure::support("starting the control socket", error))?;
     let desk = Desk {
         orders: orders.clone(),
+        gone: STOPPING,
         status: Arc::new(status),
         state: Arc::clone(&state),
         live: Arc::new(Live::new(Arc::clone(&state))),

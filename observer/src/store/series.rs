@@ -1,5 +1,8 @@
 //! Usage of a subject over time, and in parts: what plots and the tables beside them are made of.
 
+#[cfg(test)]
+mod tests;
+
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::Period;

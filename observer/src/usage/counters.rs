@@ -37,6 +37,14 @@ const BUCKETS_NANOSECONDS: [u64; 14] = [
 ];
 
 const SECOND: u64 = 1_000_000_000;
+/// Nanoseconds of a slot of what was lately, and how many there are.
+const SLOT: u64 = 30 * SECOND;
+const SLOTS: usize = 10;
+
+/// How much time [`ConsumerRow::recent`] counts at `now`: five minutes, or up to a slot less.
+pub fn recent_nanoseconds(now: u64) -> u64 {
+    (SLOTS as u64 - 1) * SLOT + now % SLOT
+}
 
 /// The bounded set of counters.
 #[derive(Debug)]
@@ -262,7 +270,7 @@ struct ConsumerCounts {
     cleartext_credentials: u64,
     url_credentials: u64,
     /// All requests, then the error classes, then those that are not certain, over five minutes.
-    recent: Window<6, 10>,
+    recent: Window<6, SLOTS>,
 }
 
 impl Default for ConsumerCounts {
@@ -274,7 +282,7 @@ impl Default for ConsumerCounts {
             response_body_bytes: 0,
             cleartext_credentials: 0,
             url_credentials: 0,
-            recent: Window::new(30 * SECOND),
+            recent: Window::new(SLOT),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::process::Process;
 pub const SERVER: &str = "10.77.0.1";
 const CLIENT: &str = "10.77.0.2";
 /// Where the observer listens, in the server's namespace.
-const LISTENER: &str = "127.0.0.1:9464";
+pub const LISTENER: &str = "127.0.0.1:9464";
 /// Where nginx tells what it counted, in the server's namespace and on an interface that is not observed.
 const STATUS: &str = "127.0.0.1:8099";
 /// The key that clients send.

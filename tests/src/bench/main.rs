@@ -10,6 +10,7 @@ mod hold;
 mod http2;
 mod lab;
 mod ledger;
+mod looking;
 mod management;
 mod memory;
 mod packet;
@@ -56,6 +57,8 @@ enum What {
     Awareness(awareness::Options),
     /// nginx's throughput with nothing and with many keys shut off, and how soon one is (root)
     Response(response::Options),
+    /// The daemon's CPU time and memory with many open pages (root)
+    Looking(looking::Options),
     /// Nanoseconds that the kernel programs take for each kind of packet (root)
     Packet(packet::Options),
     /// Open connections and keep them: a part of `memory`
@@ -98,6 +101,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
         Some(What::Management(options)) => management::measure(options)?,
         Some(What::Awareness(options)) => awareness::measure(options)?,
         Some(What::Response(options)) => response::measure(options)?,
+        Some(What::Looking(options)) => looking::measure(options)?,
         Some(What::Packet(options)) => packet::measure(options)?,
         None => {
             let mut all = Table::default();
@@ -110,6 +114,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
             all.extend(management::measure(&management::Options::default())?);
             all.extend(awareness::measure(&awareness::Options::default())?);
             all.extend(response::measure(&response::Options::default())?);
+            all.extend(looking::measure(&looking::Options::default())?);
             all.extend(packet::measure(&packet::Options::default())?);
             all
         }

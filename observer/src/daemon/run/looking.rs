@@ -67,7 +67,7 @@ pub async fn look(desk: &Desk, (seconds, top): (u64, usize)) -> Result<String, S
     let begin = utc_now() / 1_000_000_000;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let discovery = desk.ask(Order::EndDiscovery).await?;
-    let discovery = discovery.ok_or_else(|| "the daemon is stopping".to_owned())?;
+    let discovery = discovery.ok_or_else(|| desk.gone.to_owned())?;
     let now = utc_now();
     let completeness = desk.state.counters().completeness(now);
     let found = Found::of(&discovery, top, (begin, now / 1_000_000_000), completeness);

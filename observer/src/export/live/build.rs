@@ -8,7 +8,7 @@ use super::super::{State, ocsf};
 use super::frame::{Interface, Opaque, Reason, Refused, Share};
 use super::{Consumer, Counts, Frame, Quality, Route, Statuses, Totals};
 use crate::awareness::View;
-use crate::usage::{BUCKETS, CaptureStats, DurationRow, Snapshot, StatusLabel};
+use crate::usage::{BUCKETS, CaptureStats, DurationRow, Snapshot, StatusLabel, recent_nanoseconds};
 
 const SECOND: f64 = 1e9;
 
@@ -16,9 +16,7 @@ const SECOND: f64 = 1e9;
 pub fn frame(state: &State, before: Option<(&Frame, u64)>) -> Frame {
     let (snapshot, capture, view) = (state.snapshot(), state.capture(), state.awareness());
     let actions = state.actions();
-    let seconds = before.map(|(_, nanoseconds)| nanoseconds as f64 / SECOND);
-    let before = before.map(|(frame, _)| frame);
-    let rates = Rates::new(before, seconds);
+    let rates = Rates::new(before, &snapshot);
     let consumers = consumers(&snapshot, &view, &rates);
     let routes = routes(&snapshot, &view, &rates);
     let time = |nanoseconds| rfc3339(nanoseconds, &mut [0; 30]).to_owned();
@@ -27,7 +25,7 @@ pub fn frame(state: &State, before: Option<(&Frame, u64)>) -> Frame {
         from: time(snapshot.from),
         trouble: state.readiness().err(),
         completeness: snapshot.completeness,
-        seconds,
+        seconds: rates.seconds,
         counts: Counts {
             consumers: consumers.len(),
             routes: routes.len(),
@@ -60,35 +58,60 @@ impl Frame {
     }
 }
 
-/// Requests a second since the frame before.
+/// Requests a second: since the frame before, or else over the last five minutes.
 struct Rates<'a> {
+    /// What they are over; nothing where counting has only begun.
     seconds: Option<f64>,
-    requests: u64,
+    before: Option<Before<'a>>,
+}
+
+/// Requests of the frame before.
+struct Before<'a> {
+    all: u64,
     consumers: HashMap<&'a str, u64>,
     routes: HashMap<(&'a str, &'a str), u64>,
 }
 
 impl<'a> Rates<'a> {
-    fn new(before: Option<&'a Frame>, seconds: Option<f64>) -> Self {
-        let consumers = before.iter().flat_map(|frame| &frame.consumers).flatten();
-        let routes = before.iter().flat_map(|frame| &frame.routes).flatten();
-        Self {
-            seconds,
-            requests: before.map_or(0, |frame| frame.totals.requests),
-            consumers: consumers
+    fn new(before: Option<(&'a Frame, u64)>, snapshot: &Snapshot) -> Self {
+        let nanoseconds = match before {
+            Some((_, nanoseconds)) => nanoseconds,
+            None => recent_nanoseconds(snapshot.to).min(snapshot.to.saturating_sub(snapshot.from)),
+        };
+        let before = before.map(|(frame, _)| Before {
+            all: frame.totals.requests,
+            consumers: (frame.consumers.iter().flatten())
                 .map(|row| (&*row.consumer, row.requests))
                 .collect(),
-            routes: routes
+            routes: (frame.routes.iter().flatten())
                 .map(|row| ((&*row.api, &*row.route), row.requests))
                 .collect(),
+        });
+        Self {
+            seconds: (nanoseconds > 0).then(|| short(nanoseconds as f64 / SECOND)),
+            before,
         }
     }
 
-    /// Folding makes counters smaller: what is left of them is no rate.
-    fn of(&self, now: u64, before: Option<u64>) -> Option<f64> {
-        let more = now.checked_sub(before.unwrap_or(0))?;
-        Some(more as f64 / self.seconds.filter(|seconds| *seconds > 0.0)?)
+    /// Of requests by now, and those of the last five minutes; `earlier` finds those of the frame before. Folding makes counters
+    /// smaller: what is left of them is no rate.
+    fn of(
+        &self,
+        now: u64,
+        recent: Option<u64>,
+        earlier: impl Fn(&Before<'_>) -> u64,
+    ) -> Option<f64> {
+        let requests = match &self.before {
+            Some(before) => now.checked_sub(earlier(before))?,
+            None => recent?,
+        };
+        Some(short(requests as f64 / self.seconds?))
     }
+}
+
+/// With six decimals: what is behind them is noise, and would be a third of the text.
+fn short(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
 }
 
 fn consumers(snapshot: &Snapshot, view: &View, rates: &Rates<'_>) -> Vec<Consumer> {
@@ -100,12 +123,17 @@ fn consumers(snapshot: &Snapshot, view: &View, rates: &Rates<'_>) -> Vec<Consume
         Consumer {
             consumer: Arc::clone(&row.consumer),
             requests: row.requests,
-            rate: rates.of(row.requests, rates.consumers.get(&*row.consumer).copied()),
+            rate: rates.of(row.requests, Some(row.recent), |before| {
+                let known = before.consumers.get(&*row.consumer);
+                known.copied().unwrap_or(0)
+            }),
             errors: row.errors,
             recent: row.recent,
-            error_ratio: row.error_ratio,
-            baseline: known.map(|known| known.baselines),
-            score: known.map_or([0.0; 4], |known| known.scores.map(|(_, score)| score)),
+            error_ratio: row.error_ratio.map(short),
+            baseline: known.map(|known| known.baselines.map(short)),
+            score: known.map_or([0.0; 4], |known| {
+                known.scores.map(|(_, score)| short(score))
+            }),
             request_bytes: row.request_body_bytes,
             response_bytes: row.response_body_bytes,
             completeness: row.completeness,
@@ -153,16 +181,20 @@ fn routes(snapshot: &Snapshot, view: &View, rates: &Rates<'_>) -> Vec<Route> {
             api: Arc::clone(api),
             route: Arc::clone(route),
             requests,
-            rate: rates.of(requests, rates.routes.get(&name).copied()),
+            rate: rates.of(requests, recent, |before| {
+                before.routes.get(&name).copied().unwrap_or(0)
+            }),
             status: *status,
             recent,
             error_ratio: place.map(|place| {
                 let all = place.recent.max(1) as f64;
-                place.errors.map(|errors| f64::from(errors) / all)
+                place.errors.map(|errors| short(f64::from(errors) / all))
             }),
-            baseline: place.map(|place| place.baselines),
-            mean_ms: durations.and_then(Durations::mean),
-            p95_ms: durations.and_then(|durations| durations.quantile(0.95)),
+            baseline: place.map(|place| place.baselines.map(short)),
+            mean_ms: durations.and_then(Durations::mean).map(short),
+            p95_ms: durations
+                .and_then(|durations| durations.quantile(0.95))
+                .map(short),
             posture: postures.get(&name).map(|name| (*name).to_owned()),
         }
     };
@@ -233,7 +265,7 @@ fn totals(
     let recent: u64 = consumers.iter().map(|row| row.recent).sum();
     let mut totals = Totals {
         requests,
-        rate: rates.of(requests, Some(rates.requests)),
+        rate: rates.of(requests, Some(recent), |before| before.all),
         recent,
         request_bytes: consumers.iter().map(|row| row.request_bytes).sum(),
         response_bytes: consumers.iter().map(|row| row.response_bytes).sum(),
@@ -257,6 +289,7 @@ fn totals(
             *sum += ratio * row.recent as f64 / recent.max(1) as f64;
         }
     }
+    totals.error_ratio = totals.error_ratio.map(short);
     totals
 }
 

@@ -51,7 +51,8 @@ pub struct Frame {
     pub trouble: Option<String>,
     /// Certain exchanges of the last minute among all that must have been.
     pub completeness: f64,
-    /// Seconds that rates are over; nothing, and no rates, where nobody looked shortly before.
+    /// Seconds that rates are over: since the frame before, or five minutes where nobody looked shortly before. Nothing, and no
+    /// rates, where counting has only begun.
     pub seconds: Option<f64>,
     /// How many rows there are of each kind, whether or not they are shown.
     pub counts: Counts,
