@@ -58,7 +58,8 @@ pub fn run(seed: u64, size: Size) -> Outcome {
     scene.play(None).expect("nothing is written")
 }
 
-/// Runs one seed and writes its traffic to a folder: `akb.pcap`, `requests.jsonl` and `labels.jsonl`.
+/// Runs one seed and writes its traffic to a folder: `akb.pcap`, `requests.jsonl` and `labels.jsonl`, with an
+/// `observer.toml` that knows the keys.
 ///
 /// # Errors
 /// What the system refuses.
@@ -69,6 +70,7 @@ pub fn emit(seed: u64, size: Size, folder: &Path) -> io::Result<Outcome> {
     let scene = Scene::new(seed, size);
     let mut emit = emit::Emit::create(folder)?;
     emit.labels(&scene.labels, &scene.population)?;
+    emit::Emit::configure(folder, &scene.population)?;
     scene.play(Some(emit))
 }
 

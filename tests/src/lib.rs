@@ -10,6 +10,7 @@
 
 pub mod akb;
 pub mod caller;
+pub mod browser;
 pub mod canary;
 pub mod capture;
 pub mod certificate;

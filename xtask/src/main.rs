@@ -11,6 +11,7 @@ mod install;
 mod layers;
 mod npm;
 mod packages;
+mod pictures;
 mod place;
 mod run;
 mod setup;
@@ -73,6 +74,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Take the README's pictures of a replay of seeded traffic
+    Pictures,
     /// Run the fuzz targets
     Fuzz {
         /// Targets [default: all]
@@ -113,6 +116,7 @@ fn perform(arguments: &Arguments) -> Result<(), Error> {
         Command::Test { arguments } => test::all(&place, wanted, arguments),
         Command::Check { no_tests } => check::all(&place, wanted, !no_tests),
         Command::Bench { arguments } => bench::measure(&place, wanted, arguments),
+        Command::Pictures => pictures::take(&place, wanted),
         Command::Fuzz { targets, seconds } => fuzz::targets(&place, targets, *seconds),
         Command::Install { root } => install::install(&place, wanted, root.as_deref()),
     }

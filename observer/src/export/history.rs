@@ -20,6 +20,8 @@ use crate::store::{self, Filter, Period, Usage};
 const FRESH: Duration = Duration::from_secs(5);
 /// Answers that are kept for that.
 const ANSWERS: usize = 64;
+/// Why nothing is known of the time before the first usage.
+const UNKEPT: &str = "nothing is kept of it";
 /// Bytes of a name in a question: no consumer, route or key of ours has more.
 const NAME: usize = 1_024;
 

@@ -109,6 +109,24 @@ pub fn parts(
     Ok(parts)
 }
 
+/// The first second of the first step that is kept of those that [`series`] reads for `step`.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn first(ledger: &Connection, step: u64) -> Result<Option<u64>, rusqlite::Error> {
+    let query = format!("SELECT min(start) FROM {}", table(step));
+    ledger.query_row(&query, [], |row| row.get(0))
+}
+
+/// The table that holds steps of this length, or shorter ones.
+fn table(step: u64) -> &'static str {
+    match step {
+        ..900 => "minute",
+        900..86_400 => "quarter",
+        _ => "day",
+    }
+}
+
 fn read(
     ledger: &Connection,
     period: Period,
@@ -117,11 +135,7 @@ fn read(
     (group, order): (&str, &str),
     mut take: impl FnMut(&rusqlite::Row<'_>, Usage) -> Result<(), rusqlite::Error>,
 ) -> Result<(), rusqlite::Error> {
-    let table = match step {
-        ..900 => "minute",
-        900..86_400 => "quarter",
-        _ => "day",
-    };
+    let table = table(step);
     let mut wanted = String::new();
     let mut values: Vec<&dyn ToSql> = vec![&period.from, &period.until];
     for (column, value) in [

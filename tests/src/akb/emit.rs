@@ -1,9 +1,13 @@
-//! The traffic as files, for whoever wants to hold another system against it: a capture, requests, and what was planted.
+//! The traffic as files, for whoever wants to hold another system against it, or look at it: a capture, requests, what was planted,
+//! and a configuration with which `observer replay` knows the keys.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use observer::identity::{Fingerprinter, Pepper};
 
 use observer_ebpf::track::ORIGIN;
 use observer_ebpf::wire::tcp;
@@ -12,6 +16,7 @@ use serde_json::json;
 use super::labels::Label;
 use super::population::Population;
 use super::request::{Credential, Request, Way};
+use super::wire::{PEPPER, PROXIES};
 
 /// Bytes of a packet's payload: IPv4 takes little more.
 const PAYLOAD: u64 = 65_000;
@@ -54,6 +59,36 @@ impl Emit {
             requests: make("requests.jsonl")?,
             labels: make("labels.jsonl")?,
         })
+    }
+
+    /// A configuration beside them, with the registry and the pepper that it takes.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub(super) fn configure(folder: &Path, population: &Population) -> io::Result<()> {
+        let fingerprinter = Fingerprinter::new(&Pepper::new(&mut { PEPPER }));
+        let registry =
+            population.registry(|secret| fingerprinter.fingerprint(secret.as_bytes()).to_string());
+        let places = folder.join("registry.d");
+        fs::create_dir_all(&places)?;
+        fs::write(places.join("akb.toml"), registry)?;
+        let pepper = folder.join("pepper");
+        fs::write(&pepper, PEPPER)?;
+        fs::set_permissions(&pepper, fs::Permissions::from_mode(0o600))?;
+        let proxies: Vec<String> = PROXIES
+            .iter()
+            .map(|network| format!("{network:?}"))
+            .collect();
+        let proxies = proxies.join(", ");
+        fs::write(
+            folder.join("observer.toml"),
+            format!(
+                "[http]\ntrusted_proxies = [{proxies}]\n[identity]\ngateways = [{proxies}]\nregistry = {places:?}\n\
+                 pepper_file = {pepper:?}\n[ledger]\npath = {:?}\n[control]\nsocket = {:?}\n",
+                folder.join("ledger.sqlite"),
+                folder.join("observer.sock")
+            ),
+        )
     }
 
     /// What was planted.

@@ -73,6 +73,10 @@ impl Host for ThisHost {
     }
 }
 
+/// What fingerprints are made with.
+pub(super) const PEPPER: [u8; 32] = [7; 32];
+/// Whoever says where a request came from, and whose it is.
+pub(super) const PROXIES: [&str; 2] = ["127.0.0.0/8", "10.200.0.0/16"];
 /// Nanoseconds after which an idle connection is not used again.
 const KEPT_ALIVE: u64 = 300_000_000_000;
 /// Calls that are handed to awareness at a time, so that measuring costs little of what is measured.
@@ -84,15 +88,15 @@ impl Wire {
     /// # Panics
     /// When the registry is not valid.
     pub fn new(population: &Population) -> Self {
-        let fingerprinter = Fingerprinter::new(&Pepper::new(&mut [7; 32]));
+        let fingerprinter = Fingerprinter::new(&Pepper::new(&mut { PEPPER }));
         let document =
             population.registry(|secret| fingerprinter.fingerprint(secret.as_bytes()).to_string());
         let registry =
             Arc::new(Registry::parse(&[("akb.toml", document)]).expect("a valid registry"));
         let network = |text: &str| text.parse().expect("a network");
         let settings = IdentitySettings {
-            trusted_proxies: vec![network("127.0.0.0/8"), network("10.200.0.0/16")],
-            gateways: vec![network("127.0.0.0/8"), network("10.200.0.0/16")],
+            trusted_proxies: PROXIES.map(network).to_vec(),
+            gateways: PROXIES.map(network).to_vec(),
             ..IdentitySettings::default()
         };
         let pipeline = Pipeline::new(

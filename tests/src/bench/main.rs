@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use observer_tests::akb;
 
 use crate::figures::Table;
 use crate::lab::Failure;
@@ -64,6 +65,23 @@ enum What {
     /// Open connections and keep them: a part of `memory`
     #[command(hide = true)]
     Hold(hold::Options),
+    /// Write the traffic of a seed of AKB-1 as a capture, with a configuration that knows its keys, to look at
+    Scene {
+        /// The folder
+        to: PathBuf,
+        /// The seed
+        #[arg(long, default_value_t = 7)]
+        seed: u64,
+        /// Keys
+        #[arg(long, default_value_t = 24)]
+        keys: usize,
+        /// Days before anything is planted
+        #[arg(long, default_value_t = 1)]
+        training: u64,
+        /// Days after
+        #[arg(long, default_value_t = 1)]
+        days: u64,
+    },
     /// Write the capture file of `replay`, to look at it with other tools
     Capture {
         /// The file
@@ -91,6 +109,23 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
         Some(What::Hold(options)) => return hold::connections(options).map(|()| true),
         Some(What::Capture { to, exchanges }) => {
             return capture::write(to, *exchanges).map(|()| true);
+        }
+        Some(What::Scene {
+            to,
+            seed,
+            keys,
+            training,
+            days,
+        }) => {
+            let size = akb::Size {
+                keys: *keys,
+                training: *training,
+                days: *days,
+            };
+            let written = std::fs::create_dir_all(to).and_then(|()| akb::emit(*seed, size, to));
+            return written
+                .map(|_| true)
+                .map_err(|error| Failure::new(to.display().to_string(), error));
         }
         Some(What::Throughput(options)) => throughput::measure(options)?,
         Some(What::Http2(options)) => http2::measure(options)?,

@@ -154,8 +154,8 @@ fn impossible(served: &Served, peer: SocketAddr) -> Option<&'static str> {
 struct Shown {
     signed_in: bool,
     user: Option<String>,
-    /// Seconds that are left.
-    seconds: Option<u64>,
+    /// When that ends, RFC 3339.
+    until: Option<String>,
     possible: bool,
     why: Option<&'static str>,
 }
@@ -172,11 +172,19 @@ pub(super) async fn show(
     Json(Shown {
         signed_in: user.is_some(),
         user,
-        seconds: left.map(|left| left.as_secs()),
+        until: left.map(ends),
         possible: why.is_none(),
         why,
     })
     .into_response()
+}
+
+/// When something ends that lasts so long from now.
+fn ends(left: Duration) -> String {
+    let seconds = i64::try_from(left.as_secs()).unwrap_or(0);
+    let span = jiff::SignedDuration::from_secs(seconds);
+    let until = jiff::Timestamp::now().checked_add(span);
+    until.map_or_else(|_| String::new(), |until| format!("{until:.0}"))
 }
 
 #[derive(Deserialize)]
