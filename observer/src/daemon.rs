@@ -25,6 +25,7 @@ mod report;
 mod rules;
 mod run;
 mod statistics;
+mod top;
 mod usage;
 
 use std::io::{self, Write};
@@ -79,6 +80,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Limit(arguments) => responses::limit(&arguments)?,
         Command::Unblock(arguments) => responses::unblock(&arguments)?,
         Command::Responses { command, list } => responses::responses(command.as_ref(), &list)?,
+        Command::Top(arguments) => top::top(&arguments)?,
         Command::Posture(arguments) => {
             if !posture::posture(&arguments)? {
                 return Ok(ExitCode::from(1));

@@ -170,6 +170,11 @@ pub const TESTS: &[Need] = &[
         reason: "a server that speaks TLS",
     },
     Need {
+        package: "tmux",
+        proof: Proof::Program("tmux"),
+        reason: "the terminal that the live view is on",
+    },
+    Need {
         package: "tcpreplay",
         proof: Proof::Program("tcpreplay"),
         reason: "sends more than a daemon can read",

@@ -4,6 +4,7 @@ mod consumers;
 mod incidents;
 mod reading;
 mod responses;
+mod top;
 
 pub use consumers::{
     Add, Adopt, Consumers, ExportFormat, ForeignFormat, Import, KeyList, Lint, Listing, Owner,
@@ -21,6 +22,7 @@ pub use responses::{
     Act, Asked, Block, Export, Limit, One, ResponseFormat, ResponseList, ResponseLog, Responses,
     Unblock,
 };
+pub use top::Top;
 
 /// Attributes this host's HTTP traffic to API keys, seen from the kernel.
 #[derive(Debug, Parser)]
@@ -73,6 +75,8 @@ pub enum Command {
         #[command(flatten)]
         list: ResponseList,
     },
+    /// Show what the running daemon sees, live: consumers, routes, incidents and responses; keys act on them
+    Top(Top),
     /// Say which routes ask for keys, and which keys are in use; 1: a route answers without, and is not declared public
     Posture(Posture),
     /// Hold the wire against an access log, or the ledger against reported totals; 1: something does not match

@@ -1,9 +1,9 @@
 //! `observer block`, `limit`, `unblock` and `responses`: the hand on the switch.
 
-mod act;
-mod client;
+pub(in crate::daemon) mod act;
+pub(in crate::daemon) mod client;
 mod export;
-mod list;
+pub(in crate::daemon) mod list;
 mod log;
 pub mod order;
 mod show;

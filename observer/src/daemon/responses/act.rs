@@ -205,7 +205,8 @@ fn words(verb: Verb) -> (&'static str, String) {
     }
 }
 
-fn began(action: &Action) -> String {
+/// What began, in a sentence and a line.
+pub(in crate::daemon) fn began(action: &Action) -> String {
     let (done, to) = words(action.verb);
     let done = match action.state {
         State::Proposed => format!("proposed that be {done}:"),
@@ -220,7 +221,8 @@ fn began(action: &Action) -> String {
     )
 }
 
-fn ended(action: &Action) -> String {
+/// What ended, in a sentence and a line.
+pub(in crate::daemon) fn ended(action: &Action) -> String {
     let hits = &action.hits;
     format!(
         "{} {}: {} of {}; {} refused, {} let through, {} late, {} packets dropped\n",
@@ -236,7 +238,7 @@ fn ended(action: &Action) -> String {
 }
 
 /// How much somebody did in the hour before.
-pub(super) fn hit(radius: &Radius) -> String {
+pub(in crate::daemon) fn hit(radius: &Radius) -> String {
     if !radius.known {
         return "how much it hits is not known".to_owned();
     }
@@ -252,7 +254,7 @@ pub(super) fn hit(radius: &Radius) -> String {
 }
 
 /// A number with a comma between thousands.
-fn grouped(number: u64) -> String {
+pub(in crate::daemon) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

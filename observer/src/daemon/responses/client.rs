@@ -49,6 +49,21 @@ pub fn send(socket: &Path, order: &Order) -> Result<Answer, Unanswered> {
 
 fn send_within(socket: &Path, order: &Order, patience: Duration) -> Result<Answer, Unanswered> {
     let order = serde_json::to_string(order).map_err(Unanswered::Unreadable)?;
+    let answer = say(socket, &format!("respond {order}"), patience, LENGTH)?;
+    serde_json::from_str(&answer).map_err(Unanswered::Unreadable)
+}
+
+/// Says one line to the daemon, and hears what it has to say to that: so many bytes, within so long.
+///
+/// # Errors
+/// Why there is no answer.
+pub fn say(
+    socket: &Path,
+    request: &str,
+    patience: Duration,
+    length: usize,
+) -> Result<String, Unanswered> {
+    let until = Instant::now() + patience;
     let stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => Unanswered::NotHeard(error),
         _ => Unanswered::NoDaemon {
@@ -56,10 +71,10 @@ fn send_within(socket: &Path, order: &Order, patience: Duration) -> Result<Answe
             error,
         },
     })?;
-    let answer = exchange(stream, &order, Instant::now() + patience).map_err(Unanswered::Broken)?;
+    let answer = exchange(stream, request, until, length).map_err(Unanswered::Broken)?;
     let answer = String::from_utf8_lossy(&answer);
     match answer.trim().strip_prefix("ok") {
-        Some(more) => serde_json::from_str(more.trim()).map_err(Unanswered::Unreadable),
+        Some(more) => Ok(more.trim().to_owned()),
         None => {
             let why = answer.trim().trim_start_matches("failed: ");
             Err(Unanswered::Refused(why.to_owned()))
@@ -68,7 +83,12 @@ fn send_within(socket: &Path, order: &Order, patience: Duration) -> Result<Answe
 }
 
 /// Says one line, and hears one.
-fn exchange(mut stream: UnixStream, order: &str, until: Instant) -> io::Result<Vec<u8>> {
+fn exchange(
+    mut stream: UnixStream,
+    request: &str,
+    until: Instant,
+    length: usize,
+) -> io::Result<Vec<u8>> {
     let left = |until: Instant| {
         let left = until.saturating_duration_since(Instant::now());
         // A timeout of zero is none at all to the system.
@@ -77,7 +97,7 @@ fn exchange(mut stream: UnixStream, order: &str, until: Instant) -> io::Result<V
             .ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "it takes too long"))
     };
     stream.set_write_timeout(Some(left(until)?))?;
-    stream.write_all(format!("respond {order}\n").as_bytes())?;
+    stream.write_all(format!("{request}\n").as_bytes())?;
     let (mut answer, mut piece) = (Vec::new(), [0; 8_192]);
     loop {
         stream.set_read_timeout(Some(left(until)?))?;
@@ -93,8 +113,8 @@ fn exchange(mut stream: UnixStream, order: &str, until: Instant) -> io::Result<V
         };
         let piece = piece.get(..read).unwrap_or_default();
         answer.extend_from_slice(piece);
-        if answer.len() > LENGTH {
-            let why = format!("it says more than {LENGTH} bytes");
+        if answer.len() > length {
+            let why = format!("it says more than {length} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         if piece.contains(&b'\n') {

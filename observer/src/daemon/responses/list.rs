@@ -130,7 +130,7 @@ pub(super) fn csv(actions: &[Action]) -> String {
 }
 
 /// Whom an action is about, and whose that is.
-pub(super) fn whom(action: &Action) -> String {
+pub(in crate::daemon) fn whom(action: &Action) -> String {
     let subject = action.subject.to_string();
     let subject = subject.escape_debug();
     match &action.consumer {
