@@ -7,6 +7,8 @@
 )]
 
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use observer_tests::daemon::{KEYS, Setup};
@@ -16,7 +18,7 @@ use observer_tests::process::{run, wait_for};
 use observer_tests::require::{binary, require};
 use observer_tests::traffic::{Connection, curl, key_field};
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SERVER: &str = "10.77.0.1:80";
 const LIMIT: Duration = Duration::from_secs(20);
@@ -204,6 +206,191 @@ fn the_screen_shows_what_the_daemon_counts_and_keys_act() {
     terminal.press(&["q"]);
     terminal.line("it ended with 0");
     drop(daemon);
+}
+
+/// A number as the screen writes it, from the JSON: one decimal below a hundred, none from there on.
+fn measure(value: &Value) -> String {
+    match value.as_f64() {
+        None => "-".to_owned(),
+        Some(number) if number < 99.95 => format!("{number:.1}"),
+        Some(number) => count(&json!(number.round() as u64)),
+    }
+}
+
+/// With commas between thousands.
+fn count(value: &Value) -> String {
+    let digits = value.as_u64().expect("a count").to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn percent(value: &Value) -> String {
+    match value.as_f64() {
+        None => "-".to_owned(),
+        Some(share) => format!("{:.1}", share * 100.0),
+    }
+}
+
+/// What a row of a consumer says, name included.
+fn consumer_row(row: &Value) -> Vec<String> {
+    let class = |at: usize| {
+        let (now, usual) = (&row["error_ratio"][at], &row["baseline"][at]);
+        format!("{}/{}", percent(now), percent(usual))
+    };
+    let scores = row["score"].as_array().expect("scores").iter();
+    let score = scores.filter_map(Value::as_f64).fold(0.0, f64::max);
+    vec![
+        row["consumer"].as_str().expect("a name").to_owned(),
+        measure(&row["rate"]),
+        count(&row["requests"]),
+        count(&row["recent"]),
+        class(0),
+        class(1),
+        class(2),
+        class(3),
+        format!("{score:.2}"),
+        percent(&row["completeness"]),
+    ]
+}
+
+/// What a row of a route says, up to where its errors by class begin.
+fn route_row(row: &Value) -> Vec<String> {
+    let sum = |of: &Value| match of.as_array() {
+        None => Value::Null,
+        Some(all) => json!(all.iter().filter_map(Value::as_f64).sum::<f64>()),
+    };
+    let status = |at: usize| count(&row["status"][at]);
+    let (now, usual) = (sum(&row["error_ratio"]), sum(&row["baseline"]));
+    vec![
+        row["api"].as_str().expect("a name").to_owned(),
+        row["route"].as_str().expect("a name").to_owned(),
+        measure(&row["rate"]),
+        count(&row["requests"]),
+        status(1),
+        status(2),
+        status(3),
+        status(4),
+        status(5),
+        format!("{}/{}", percent(&now), percent(&usual)),
+        measure(&row["mean_ms"]),
+        measure(&row["p95_ms"]),
+        row["posture"].as_str().unwrap_or("-").to_owned(),
+    ]
+}
+
+/// The words of a row of the screen, without the mark of the one that is selected.
+fn words(line: &str) -> Vec<&str> {
+    let row = line.trim().trim_start_matches('>');
+    row.split_whitespace().collect()
+}
+
+#[test]
+fn the_screen_says_what_the_json_of_the_same_moment_says() {
+    if !require(&["ip", "nsenter", "nginx", "curl", "tmux"]) {
+        return;
+    }
+    let link = Link::new();
+    let _nginx = Nginx::start(&link.server);
+    let setup = Setup::new("", "");
+    let daemon = setup.start(&link.server);
+    let frames: Mutex<Vec<Value>> = Mutex::default();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Traffic that never rests, and everything that the daemon says of it.
+        scope.spawn(|| {
+            let mut connection = Connection::open(&link.client, SERVER);
+            let paths = [
+                "/v1/widgets/1",
+                "/v1/widgets/2",
+                "/v1/missing",
+                "/v1/conflict",
+                "/v1/away",
+            ];
+            let mut number = 0;
+            while !over.load(Ordering::Relaxed) {
+                let (key, _) = KEYS[number % 4];
+                connection.get(paths[number / 4 % paths.len()], key);
+                number += 1;
+            }
+        });
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let (_, text) = daemon.get("/api/v1/look?view=all").expect("a frame");
+                let frame: Value = serde_json::from_str(&text).expect("JSON");
+                let mut frames = frames.lock().expect("no panic");
+                if frames.last() != Some(&frame) {
+                    frames.push(frame);
+                }
+                drop(frames);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            compare(&setup, &frames);
+        }));
+        over.store(true, Ordering::Relaxed);
+        if let Err(panic) = ended {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+/// Stops the screen some times, and holds all of it against the frame of its time.
+fn compare(setup: &Setup, frames: &Mutex<Vec<Value>>) {
+    let terminal = Terminal::start(setup, (200, 40), "");
+    terminal.line(&format!("> {}", KEYS[0].1));
+    for _ in 0..4 {
+        terminal.press(&["p"]);
+        let head = terminal.line("PAUSED");
+        let mut times = head.split_whitespace();
+        let time = times.find(|word| word.ends_with('Z')).expect("a time");
+        let moment = time.trim_end_matches('Z');
+        let frame = wait_for("the frame of that time", LIMIT, || {
+            let frames = frames.lock().expect("no panic");
+            let of = |frame: &&Value| {
+                let time = frame["time"].as_str();
+                time.is_some_and(|time| time.starts_with(moment))
+            };
+            frames.iter().rev().find(of).cloned()
+        });
+        let totals = &frame["totals"];
+        terminal.line(&format!("{} req/s", measure(&totals["rate"])));
+        let classes = ["client", "auth", "limited", "server"].iter().enumerate();
+        for (at, class) in classes {
+            terminal.line(&format!("{class} {}%", percent(&totals["error_ratio"][at])));
+        }
+        holds(&terminal, &frame["consumers"], consumer_row);
+        terminal.press(&["2"]);
+        terminal.line("posture");
+        holds(&terminal, &frame["routes"], route_row);
+        terminal.press(&["1", "p"]);
+        terminal.line("live");
+        wait_for("another moment", LIMIT, || {
+            (!terminal.screen().contains(moment)).then_some(())
+        });
+    }
+}
+
+/// Every row of the JSON is a line of the screen.
+fn holds(terminal: &Terminal<'_>, rows: &Value, row: fn(&Value) -> Vec<String>) {
+    let rows = rows.as_array().expect("rows");
+    assert!(rows.len() >= 4, "{rows:?}");
+    let screen = terminal.screen();
+    let lines: Vec<_> = screen.lines().map(words).collect();
+    for one in rows {
+        let expected = row(one);
+        let is_it = |line: &Vec<&str>| {
+            line.len() >= expected.len() && expected.iter().eq(&line[..expected.len()])
+        };
+        let found = lines.iter().any(is_it);
+        assert!(found, "no line {expected:?} of {one} on:\n{screen}");
+    }
 }
 
 #[test]

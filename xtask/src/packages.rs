@@ -130,11 +130,6 @@ pub const TESTS: &[Need] = &[
         reason: "the browser that opens the page",
     },
     Need {
-        package: "tmux",
-        proof: Proof::Program("tmux"),
-        reason: "the terminal that `observer top` is driven in",
-    },
-    Need {
         package: "python3-venv",
         proof: Proof::Package,
         reason: "keeps servers from PyPI apart from the host's Python",
