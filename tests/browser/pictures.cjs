@@ -20,7 +20,7 @@ const COLOURS = [
 
 run(async (browser) => {
   for (const colorScheme of ["light", "dark"]) {
-    const { page, context } = await open(browser, origin, { colorScheme, viewport: { width: 1180, height: 920 }, deviceScaleFactor: 1.5 });
+    const { page, context } = await open(browser, origin, { colorScheme, viewport: { width: 1180, height: 920 }, deviceScaleFactor: 1.25 });
     await page.goto(`${origin}/#/overview?window=24h`);
     await page.waitForSelector("#stream[data-state=live]");
     await page.waitForSelector("main tbody tr");
@@ -28,7 +28,7 @@ run(async (browser) => {
     await page.screenshot({ path: path.join(folder, `page-${colorScheme}.png`) });
     await context.close();
   }
-  const { page } = await open(browser, "about:", { viewport: { width: 100, height: 100 }, deviceScaleFactor: 1.5 });
+  const { page } = await open(browser, "about:", { viewport: { width: 100, height: 100 }, deviceScaleFactor: 1.25 });
   await page.setContent(terminal(await screen()));
   await page.locator("pre").screenshot({ path: path.join(folder, "top.png") });
 });
@@ -39,10 +39,10 @@ async function screen() {
   tmux("new-session", "-d", "-x", String(COLUMNS), "-y", String(ROWS), ...top);
   try {
     for (const end = Date.now() + 20_000; Date.now() < end;) {
-      if (/Consumers[^]*__unkeyed__/.test(tmux("capture-pane", "-p"))) return tmux("capture-pane", "-e", "-p");
+      if (/^> \S+ +[0-9]/m.test(tmux("capture-pane", "-p"))) return tmux("capture-pane", "-e", "-p");
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    throw new Error(`no consumers on the screen: ${tmux("capture-pane", "-p")}`);
+    throw new Error(`no consumer on the screen: ${tmux("capture-pane", "-p")}`);
   } finally {
     tmux("kill-server");
   }

@@ -1,11 +1,5 @@
 //! The page, opened by a real browser against a daemon with real traffic.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on stops"
-)]
-
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

@@ -76,7 +76,7 @@ export function plot({ heading, lines, stacked, format, gist, signal }) {
       width: box.clientWidth,
       height: HEIGHT,
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0],
       cursor: { drag: { x: false, y: false }, y: false, points: { size: 6 }, sync: { key: "time" } },
       scales: { x: { range: () => [data.from, data.to] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] } },
       axes: [

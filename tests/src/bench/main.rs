@@ -70,10 +70,10 @@ enum What {
         /// The folder
         to: PathBuf,
         /// The seed
-        #[arg(long, default_value_t = 7)]
+        #[arg(long, default_value_t = 11)]
         seed: u64,
         /// Keys
-        #[arg(long, default_value_t = 24)]
+        #[arg(long, default_value_t = 80)]
         keys: usize,
         /// Days before anything is planted
         #[arg(long, default_value_t = 1)]
