@@ -16,6 +16,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::awareness::View;
 use crate::response::Action;
@@ -25,8 +26,8 @@ use crate::usage::{CaptureStats, Counters, Snapshot};
 /// Names of logs that the wire was held against.
 const RECONCILIATIONS: usize = 16;
 
-/// How long after somebody looked it is likely that they look again. Nanoseconds.
-const LOOKING: u64 = 10_000_000_000;
+/// How long after somebody looked they may look again: the longest interval of `observer top`, and some more. Nanoseconds.
+const LOOKING: u64 = 70_000_000_000;
 
 /// What came of holding the wire against a log.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub struct State {
     actions: Mutex<Arc<[Action]>>,
     /// When somebody looked last.
     looked: AtomicU64,
+    /// CPU time that reading the ledger took. Nanoseconds.
+    aside: AtomicU64,
     readiness: Mutex<Result<(), String>>,
     reconciliations: Mutex<BTreeMap<String, Reconciliation>>,
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
@@ -60,6 +63,7 @@ impl State {
             awareness: Mutex::default(),
             actions: Mutex::default(),
             looked: AtomicU64::new(0),
+            aside: AtomicU64::new(0),
             readiness: Mutex::new(Err("starting".to_owned())),
             reconciliations: Mutex::default(),
             clock: Box::new(clock),
@@ -86,10 +90,26 @@ impl State {
         *lock(&self.actions) = actions;
     }
 
+    /// CPU time was spent that is no part of observing.
+    fn set_aside(&self, spent: Duration) {
+        let nanoseconds = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+        self.aside.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// How much of the process's CPU time is no part of observing.
+    pub fn aside(&self) -> Duration {
+        Duration::from_nanos(self.aside.load(Ordering::Relaxed))
+    }
+
     /// Whether somebody looks: what is shown only to them has to be set.
     pub fn is_looked_at(&self) -> bool {
         let looked = self.looked.load(Ordering::Relaxed);
         looked > 0 && (self.clock)().saturating_sub(looked) < LOOKING
+    }
+
+    /// Whether somebody looks who has not been shown everything yet.
+    pub fn is_waited_for(&self) -> bool {
+        self.is_looked_at() && self.awareness().places.is_none()
     }
 
     /// Somebody looks. Returns the time.

@@ -19,7 +19,8 @@ struct Replay(Child);
 
 impl Drop for Replay {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // Asked to, it takes its ledger along.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
         let _ = self.0.wait();
     }
 }
@@ -60,7 +61,8 @@ pub fn take(place: &Place, wanted: Option<Kind>) -> Result<(), Error> {
             .arg(scene.join("akb.pcap"))
             .arg("--config")
             .arg(&config)
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", "127.0.0.1:0", "--socket"])
+            .arg(scene.join("observer.sock"))
             .stderr(Stdio::piped())
             .spawn()
             .map_err(Error::file("replaying", &place.binary()))?,

@@ -58,7 +58,7 @@ export function short(value) {
 
 /** Requests a second. */
 export function rate(value) {
-  if (!isNumber(value)) return unknown("A rate is known two seconds after somebody begins to look.");
+  if (!isNumber(value)) return unknown("Not known: counting has only begun, or series were just folded together.");
   if (value > 0 && value < 0.01) return "<0.01/s";
   return `${fixed[digits(value)].format(value)}/s`;
 }

@@ -25,7 +25,7 @@ export function help(shortcuts, setShortcuts) {
     h(
       "p",
       null,
-      "Counters are since the daemon began to count, rates over the last two seconds, ratios over the last five minutes. ",
+      "Counters are since the daemon began to count, rates since the look before (five minutes where there was none), ratios over the last five minutes. ",
       "What is not known is an en dash that says why.",
     ),
     h(

@@ -212,7 +212,7 @@ export function routeColumns(all) {
     wide: id === "mean_ms",
     sort: (row) => row[id],
     cell: (row) =>
-      row[id] === null ? unknown("Not known where another API has a route of the same name, or nothing was timed.") : milliseconds(row[id]),
+      row[id] === null ? unknown("Not known where another API has a route of the same name, or nothing was timed since counting began.") : milliseconds(row[id]),
   });
   const columns = [
     { id: "route", label: "Route", head: true, class: "name", sort: (row) => row.route, cell: (row) => routeName(row, !all) },
@@ -220,11 +220,11 @@ export function routeColumns(all) {
     { id: "rate", label: "Rate", number: true, title: "Requests a second", sort: (row) => row.rate, cell: (row) => rate(row.rate) },
     ...(all ? [requestColumn] : []),
     ...errorColumns().filter(({ wide }) => all || !wide),
-    time("p95_ms", "p95", "Time that 95 of 100 requests take at most"),
+    time("p95_ms", "p95", "Time that 95 of 100 requests took at most since counting began; 10 s stands for 10 s and more"),
   ];
   if (!all) return columns;
   return columns.concat([
-    time("mean_ms", "Mean", "Time that a request takes in the mean"),
+    time("mean_ms", "Mean", "Time that a request took in the mean since counting began"),
     { id: "posture", label: "Posture", wide: true, sort: (row) => row.posture, cell: (row) => posture(row.posture) },
   ]);
 }

@@ -151,6 +151,7 @@ export function listing({ context, text, noun, initial, ...options }) {
       context.set({ sort: column.id, order: next });
     },
   });
+  let there = 0;
   const found = h("p", { class: "note", id: "found" });
   const input = h("input", {
     type: "search",
@@ -168,16 +169,16 @@ export function listing({ context, text, noun, initial, ...options }) {
     const wanted = (params.filter ?? "").toLowerCase();
     const rows = wanted ? all.filter((row) => text(row).toLowerCase().includes(wanted)) : all;
     inner.update(rows);
-    setText(
-      found,
-      rows.length === all.length ? `${count(all.length)} ${noun}` : `${count(rows.length)} of ${count(all.length)} ${noun} match`,
-    );
+    const cut = there > all.length ? `the ${count(all.length)} busiest of ${count(there)} ${noun}` : `${count(all.length)} ${noun}`;
+    setText(found, rows.length === all.length ? cut : `${count(rows.length)} of ${cut} match`);
   }
 
   return {
     nodes: [h("div", { class: "toolbar" }, h("label", { for: "filter" }, "Filter"), input, found), ...inner.nodes],
-    update(rows) {
+    /** Rows, and how many there are beyond those. */
+    update(rows, count) {
       all = rows;
+      there = count;
       redraw();
     },
     change(next) {

@@ -29,8 +29,8 @@ pub struct View {
     pub keys: Vec<KeyView>,
     /// Every port of this host that speaks TLS.
     pub listeners: Vec<Listener>,
-    /// The last five minutes of every route; empty unless they were asked for.
-    pub places: Vec<PlaceView>,
+    /// The last five minutes of every route; nothing unless they were asked for.
+    pub places: Option<Vec<PlaceView>>,
 }
 
 /// The last five minutes of a route, and what is usual for it.
@@ -119,7 +119,7 @@ impl Awareness {
             routes: self.postures(),
             keys: self.key_views(),
             listeners: self.listener_views(),
-            places: Vec::new(),
+            places: None,
         }
     }
 

@@ -164,6 +164,9 @@ pub struct Replay {
     /// Then show the page of what was replayed on this address, until interrupted
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// And answer `observer top` on this socket: its configuration names it as `[control] socket`
+    #[arg(long, value_name = "FILE", requires = "listen")]
+    pub socket: Option<PathBuf>,
 }
 
 /// `observer doctor`.

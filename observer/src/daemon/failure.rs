@@ -19,6 +19,11 @@ impl Failure {
         }
     }
 
+    /// What is said of it, without the command's name.
+    pub fn reason(&self) -> &str {
+        &self.message
+    }
+
     /// Privilege or kernel support is lacking: exit code 3.
     pub fn support(what: impl fmt::Display, why: impl fmt::Display) -> Self {
         Self {

@@ -33,6 +33,9 @@ struct Outputs<'a> {
 
 impl Viewer for Outputs<'_> {
     fn packet(&mut self, time: u64) {
+        if self.now.load(Ordering::Relaxed) == 0 {
+            self.counters.begin(time);
+        }
         self.now.fetch_max(time, Ordering::Relaxed);
     }
 
@@ -76,7 +79,14 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
         }
         None => None,
     };
-    let ledger = arguments.listen.map(|_| show::Ledger::new()).transpose()?;
+    let (stage, ledger) = match arguments.listen {
+        None => (None, None),
+        Some(listen) => {
+            let ledger = show::Ledger::new()?;
+            let stage = show::Stage::new(listen, arguments.socket.as_deref(), &ledger)?;
+            (Some(stage), Some(ledger))
+        }
+    };
     let now = Arc::new(AtomicU64::new(0));
     let (clock, newest) = (Arc::clone(&now), Arc::clone(&now));
     let state = Arc::new(State::new(
@@ -115,7 +125,7 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
     }
     state.set_capture(statistics::of_pipeline(&pipeline, records.as_ref()));
     let mut view = awareness.view();
-    view.places = awareness.places(newest.load(Ordering::Relaxed));
+    view.places = Some(awareness.places(newest.load(Ordering::Relaxed)));
     let incidents: Vec<String> = (view.open.iter())
         .map(|incident| {
             format!(
@@ -133,9 +143,8 @@ pub fn replay(arguments: &cli::Replay) -> Result<(), Failure> {
     if arguments.summary {
         print_summary(&played, (exchanges, uncertain), &pipeline, &incidents)?;
     }
-    if let Some((listen, ledger)) = arguments.listen.zip(ledger) {
-        let clock = move || newest.load(Ordering::Relaxed);
-        show::show(listen, &config, &state, clock, ledger)?;
+    if let Some((stage, ledger)) = stage.zip(ledger) {
+        stage.show(&config, &state, ledger)?;
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ use super::failure::Failure;
 use super::{cli, doctor, rules, statistics};
 use crate::export::history::History;
 use crate::export::live::Live;
-use crate::export::web::{Hosts, Site};
+use crate::export::web::{Deed, Hosts, Site};
 use crate::export::{State, metrics};
 use crate::identity::Discovery;
 use crate::identity::spelling::SpellingKey;
@@ -60,7 +60,7 @@ pub enum Order {
     /// As [`Order::Commit`], and baselines too.
     CommitAll(oneshot::Sender<Result<u64, kernel::KernelError>>),
     /// Do something about an incident, and say whether there is one of that id.
-    Incident(String, watch::Deed, oneshot::Sender<bool>),
+    Incident(String, Deed, oneshot::Sender<bool>),
     /// Look for places where keys travel, and say whether nobody else does.
     Discover(Box<Discovery>, oneshot::Sender<bool>),
     /// Look no more, and hand over what was found.
@@ -183,7 +183,7 @@ pub fn run(arguments: &cli::Run) -> Result<(), Failure> {
         status: Arc::new(status),
         state: Arc::clone(&state),
         live: Arc::new(Live::new(Arc::clone(&state))),
-        history: Arc::new(History::new(Some(ledger), capture::utc_now)),
+        history: Arc::new(History::new(Some(ledger), Arc::clone(&state))),
         sessions: Arc::default(),
         listen,
     };

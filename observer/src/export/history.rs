@@ -1,18 +1,20 @@
 //! What was before now, from the ledger: usage over time and in parts, and incidents that are over.
 //!
-//! Many who ask the same within seconds cost one reading, and readings come one after the other: they take time from nothing
-//! but each other.
+//! Many who ask the same within seconds cost one reading, readings come one after the other, and none takes longer than a few
+//! seconds. Their CPU time is set aside: it is no reason for the daemon to see less.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::records::rfc3339;
-use super::{lock, ocsf};
+use super::{State, lock, ocsf};
 use crate::awareness::Incident;
 use crate::store::{self, Filter, Period, Usage};
 
@@ -22,6 +24,9 @@ const FRESH: Duration = Duration::from_secs(5);
 const ANSWERS: usize = 64;
 /// Why nothing is known of the time before the first usage.
 const UNKEPT: &str = "nothing is kept of it";
+/// The longest reading, and how many steps of SQLite's machine pass between looks at the time.
+const LONGEST: Duration = Duration::from_secs(3);
+const STEPS: i32 = 10_000;
 /// Bytes of a name in a question: no consumer, route or key of ours has more.
 const NAME: usize = 1_024;
 
@@ -84,8 +89,17 @@ pub enum NoAnswer {
 /// Answers questions about what was.
 pub struct History {
     ledger: Option<PathBuf>,
-    clock: Box<dyn Fn() -> u64 + Send + Sync>,
+    state: Arc<State>,
     answers: Mutex<HashMap<Question, (Instant, Arc<str>)>>,
+    /// One reading at a time: whoever waits holds no thread, and is forgotten when they leave.
+    turn: Arc<Semaphore>,
+}
+
+impl Question {
+    fn is_short(&self) -> bool {
+        let names = [&self.consumer, &self.key, &self.api, &self.route];
+        names.into_iter().flatten().all(|name| name.len() <= NAME)
+    }
 }
 
 impl Window {
@@ -101,61 +115,98 @@ impl Window {
 }
 
 impl History {
-    /// Reads this ledger, if there is one. `clock` gives nanoseconds since 1970 in UTC.
-    pub fn new(ledger: Option<PathBuf>, clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+    /// Reads this ledger, if there is one.
+    pub fn new(ledger: Option<PathBuf>, state: Arc<State>) -> Self {
         Self {
             ledger,
-            clock: Box::new(clock),
+            state,
             answers: Mutex::default(),
+            turn: Arc::new(Semaphore::new(1)),
         }
     }
 
-    /// Answers with JSON. It reads a file: not to be called where nothing may wait.
+    /// Answers with JSON.
     ///
     /// # Errors
     /// Why there is no answer.
-    pub fn answer(&self, question: &Question) -> Result<Arc<str>, NoAnswer> {
-        let names = [
-            &question.consumer,
-            &question.key,
-            &question.api,
-            &question.route,
-        ];
-        if names.into_iter().flatten().any(|name| name.len() > NAME) {
+    pub async fn ask(self: &Arc<Self>, question: Question) -> Result<Arc<str>, NoAnswer> {
+        if !question.is_short() {
             return Err(NoAnswer::TooLong);
         }
-        let mut answers = lock(&self.answers);
-        answers.retain(|_, (when, _)| when.elapsed() < FRESH);
-        if let Some((_, answer)) = answers.get(question) {
-            return Ok(Arc::clone(answer));
+        if let Some(answer) = self.given(&question) {
+            return Ok(answer);
         }
-        let answer: Arc<str> = self.read(question)?.to_string().into();
-        if answers.len() < ANSWERS {
-            answers.insert(question.clone(), (Instant::now(), Arc::clone(&answer)));
-        }
-        Ok(answer)
+        self.in_turn(move |history, ledger| match history.given(&question) {
+            Some(answer) => Ok(answer),
+            None => {
+                let answer: Arc<str> = history.read(ledger, &question)?.to_string().into();
+                let mut answers = lock(&history.answers);
+                if answers.len() < ANSWERS {
+                    answers.insert(question, (Instant::now(), Arc::clone(&answer)));
+                }
+                Ok(answer)
+            }
+        })
+        .await
     }
 
     /// An incident of this id, open or over.
     ///
     /// # Errors
     /// Why there is no answer.
-    pub fn incident(&self, id: &str) -> Result<Value, NoAnswer> {
-        let _one_at_a_time = lock(&self.answers);
-        let bodies = store::incident(&self.open()?, id).map_err(failed)?;
-        let incident = bodies.and_then(|body| serde_json::from_str::<Incident>(&body).ok());
-        incident.as_ref().map(ocsf::plain).ok_or(NoAnswer::Unknown)
+    pub async fn incident(self: &Arc<Self>, id: String) -> Result<Value, NoAnswer> {
+        if id.len() > NAME {
+            return Err(NoAnswer::TooLong);
+        }
+        self.in_turn(move |_, ledger| {
+            let body = store::incident(ledger, &id).map_err(failed)?;
+            let incident = body.and_then(|body| serde_json::from_str::<Incident>(&body).ok());
+            incident.as_ref().map(ocsf::plain).ok_or(NoAnswer::Unknown)
+        })
+        .await
+    }
+
+    /// An answer that was given lately.
+    fn given(&self, question: &Question) -> Option<Arc<str>> {
+        let mut answers = lock(&self.answers);
+        answers.retain(|_, (when, _)| when.elapsed() < FRESH);
+        answers.get(question).map(|(_, answer)| Arc::clone(answer))
+    }
+
+    /// Reads the ledger where nobody is held up, and no longer than is reasonable.
+    async fn in_turn<T: Send + 'static>(
+        self: &Arc<Self>,
+        reading: impl FnOnce(&Self, &store::Reader) -> Result<T, NoAnswer> + Send + 'static,
+    ) -> Result<T, NoAnswer> {
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
+        let history = Arc::clone(self);
+        let read = tokio::task::spawn_blocking(move || {
+            // Kept until the reading is over, though nobody may wait for it any more.
+            let _turn = turn;
+            let mut ledger = history.open()?;
+            let begun = Instant::now();
+            let state = Arc::clone(&history.state);
+            let mut spent = Spent::default();
+            let too_long = move || {
+                state.set_aside(spent.since());
+                begun.elapsed() > LONGEST
+            };
+            ledger
+                .progress_handler(STEPS, Some(too_long))
+                .map_err(failed)?;
+            reading(&history, &ledger)
+        });
+        read.await.map_err(failed)?
     }
 
     fn open(&self) -> Result<store::Reader, NoAnswer> {
         let path = self.ledger.as_deref().ok_or(NoAnswer::NoLedger)?;
-        store::open_to_read(path).map_err(|error| NoAnswer::Ledger(error.to_string()))
+        store::open_to_read(path).map_err(failed)
     }
 
-    fn read(&self, question: &Question) -> Result<Value, NoAnswer> {
-        let ledger = self.open()?;
+    fn read(&self, ledger: &store::Reader, question: &Question) -> Result<Value, NoAnswer> {
         let (window, step) = question.window.seconds();
-        let now = (self.clock)() / 1_000_000_000;
+        let now = (self.state.clock)() / 1_000_000_000;
         let until = (now / step + 1) * step;
         let period = Period {
             from: until.saturating_sub(window),
@@ -167,17 +218,17 @@ impl History {
             api: question.api.clone(),
             route: question.route.clone(),
         };
-        let coverage = store::coverage(&ledger, period).map_err(failed)?;
-        let points = store::series(&ledger, period, step, &filter).map_err(failed)?;
+        let coverage = store::coverage(ledger, period).map_err(failed)?;
+        let points = store::series(ledger, period, step, &filter).map_err(failed)?;
         let gap = |from: u64, until: u64, reason: &str| json!({ "from": time(from), "to": time(until), "reason": reason });
-        let known = store::first(&ledger, step).map_err(failed)?;
+        let known = store::first(ledger, step).map_err(failed)?;
         let known = known.unwrap_or(period.until);
         let before = (known > period.from).then(|| gap(period.from, known, UNKEPT));
         let gaps = (coverage.gaps.iter()).map(|one| gap(one.from, one.until, &one.reason));
         let gaps = before.into_iter().chain(gaps);
         let mut answer = json!({
             "from": time(period.from),
-            "to": time(period.until),
+            "to": time(now),
             "step": step,
             "completeness": coverage.completeness(),
             "gaps": gaps.collect::<Vec<_>>(),
@@ -192,7 +243,7 @@ impl History {
             _ => &[],
         };
         for (name, columns) in tables {
-            let parts = store::parts(&ledger, period, step, &filter, columns).map_err(failed)?;
+            let parts = store::parts(ledger, period, step, &filter, columns).map_err(failed)?;
             let rows = parts
                 .iter()
                 .map(|(names, usage)| part(columns, names, usage));
@@ -247,9 +298,32 @@ fn part(columns: &[&str], names: &[String], usage: &Usage) -> Value {
     row
 }
 
-/// Milliseconds of service a request.
-fn mean_ms(usage: &Usage) -> f64 {
-    usage.sums.service_us as f64 / 1_000.0 / usage.sums.requests.max(1) as f64
+/// Milliseconds of service a request that was answered; nothing where none was.
+fn mean_ms(usage: &Usage) -> Option<f64> {
+    let (requests, microseconds) = usage.timed;
+    (requests > 0).then(|| microseconds as f64 / 1_000.0 / requests as f64)
+}
+
+/// CPU time of this thread.
+struct Spent(Duration);
+
+impl Default for Spent {
+    fn default() -> Self {
+        Self(thread_time())
+    }
+}
+
+impl Spent {
+    /// Since this was asked last.
+    fn since(&mut self) -> Duration {
+        let now = thread_time();
+        now.saturating_sub(std::mem::replace(&mut self.0, now))
+    }
+}
+
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -258,7 +332,8 @@ mod tests {
     use crate::store::{Retention, Writer, open};
     use crate::usage::batch::{Batch, GapRow};
     use crate::usage::tests::call;
-    use crate::usage::{Call, Outcome};
+    use crate::usage::{Call, Counters, Outcome};
+    use std::future::Future;
 
     const RETENTION: Retention = Retention {
         minutes: u64::MAX >> 2,
@@ -269,6 +344,18 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
     /// A beginning of an hour.
     const NOW: u64 = 498_720 * 3_600;
+
+    /// A history at this second.
+    fn history(ledger: Option<PathBuf>, second: u64) -> Arc<History> {
+        let counters = Counters::new(100, 0);
+        let state = Arc::new(State::new(counters, move || second * SECOND));
+        Arc::new(History::new(ledger, state))
+    }
+
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(future)
+    }
 
     fn ask(consumer: Option<&str>, route: Option<&str>) -> Question {
         let text = |text: &str| text.to_owned();
@@ -302,9 +389,9 @@ mod tests {
         let writer = Writer::start(&path, open(&path, None).ok(), RETENTION).unwrap();
         writer.write(1, Arc::new(batch.rows()));
         writer.finish();
-        let history = History::new(Some(path), || (NOW + 1_000) * SECOND);
+        let history = history(Some(path), NOW + 1_000);
         let read = |question: &Question| -> Value {
-            serde_json::from_str(&history.answer(question).unwrap()).unwrap()
+            serde_json::from_str(&now(history.ask(question.clone())).unwrap()).unwrap()
         };
         let acme = read(&ask(Some("acme"), None));
         let points = acme["points"].as_array().unwrap();
@@ -333,28 +420,34 @@ mod tests {
         assert_eq!(route["methods"].as_array().map(Vec::len), Some(2));
         assert_eq!(read(&ask(Some("nobody"), None))["points"], json!([]));
         let (one, two) = (ask(None, None), ask(None, None));
-        let (one, two) = (history.answer(&one).unwrap(), history.answer(&two).unwrap());
+        let (one, two) = (
+            now(history.ask(one)).unwrap(),
+            now(history.ask(two)).unwrap(),
+        );
         assert!(Arc::ptr_eq(&one, &two), "asked twice, read once");
     }
 
     #[test]
     fn what_cannot_be_answered_is_said() {
-        let none = History::new(None, || 0);
+        let none = history(None, NOW);
         assert!(matches!(
-            none.answer(&ask(None, None)),
+            now(none.ask(ask(None, None))),
             Err(NoAnswer::NoLedger)
         ));
         let long = "x".repeat(2_000);
         assert!(matches!(
-            none.answer(&ask(Some(&long), None)),
+            now(none.ask(ask(Some(&long), None))),
             Err(NoAnswer::TooLong)
         ));
-        let nowhere = History::new(Some("/nonexistent/ledger".into()), || 0);
+        let nowhere = history(Some("/nonexistent/ledger".into()), NOW);
         assert!(matches!(
-            nowhere.answer(&ask(None, None)),
+            now(nowhere.ask(ask(None, None))),
             Err(NoAnswer::Ledger(_))
         ));
-        assert!(matches!(nowhere.incident("4f1c"), Err(NoAnswer::Ledger(_))));
+        assert!(matches!(
+            now(nowhere.incident("4f1c".to_owned())),
+            Err(NoAnswer::Ledger(_))
+        ));
     }
 
     #[test]
@@ -362,11 +455,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
         drop(open(&path, None).unwrap());
-        let history = History::new(Some(path), || NOW * SECOND);
+        let history = history(Some(path), NOW);
         for number in 0..200 {
-            history
-                .answer(&ask(Some(&number.to_string()), None))
-                .unwrap();
+            now(history.ask(ask(Some(&number.to_string()), None))).unwrap();
         }
         assert_eq!(lock(&history.answers).len(), ANSWERS);
     }

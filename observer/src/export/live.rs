@@ -11,17 +11,21 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 pub use frame::{Consumer, Counts, Frame, Look, Quality, Route, Statuses, Totals};
 
 use super::{State, lock};
+use crate::awareness::View;
 
 /// How long a frame is the newest there is. Nanoseconds.
 const FRESH: u64 = 900_000_000;
 /// Time between frames past which rates between them would say nothing of now. Nanoseconds.
 const STALE: u64 = 10_000_000_000;
+/// How long somebody who looks first waits for what is made only for those who look, and how often they ask.
+const SETTLES: (u32, Duration) = (30, Duration::from_millis(20));
 /// Kinds of look of which the text is kept beside a frame.
 const TEXTS: usize = 128;
 /// Rows of a kind in an overview.
@@ -42,6 +46,8 @@ pub struct Moment {
     /// When it was made: nanoseconds since 1970 in UTC.
     made: u64,
     frame: Frame,
+    /// What awareness showed then.
+    view: Arc<View>,
     /// As events of a stream.
     texts: Mutex<HashMap<Look, Bytes>>,
 }
@@ -70,13 +76,38 @@ impl Live {
         }
         let before = before.filter(|moment| age(moment).is_some_and(|age| age < STALE));
         let before = before.map(|moment| (&moment.frame, now - moment.made));
+        let view = self.state.awareness();
         let moment = Arc::new(Moment {
             made: now,
-            frame: build::frame(&self.state, before),
+            frame: build::frame(&self.state, &view, before),
+            view,
             texts: Mutex::default(),
         });
         *newest = Some(Arc::clone(&moment));
         moment
+    }
+
+    /// Waits until everything is there that is made only while somebody looks, where somebody makes it.
+    pub async fn settle(&self) {
+        self.state.look();
+        for _ in 0..SETTLES.0 {
+            if !self.state.is_waited_for() {
+                return;
+            }
+            tokio::time::sleep(SETTLES.1).await;
+        }
+    }
+
+    /// Somebody changed something: what was made before that is not to be shown again.
+    pub fn forget(&self) {
+        if let Some(newest) = lock(&self.newest).as_mut() {
+            *newest = Arc::new(Moment {
+                made: newest.made.saturating_sub(FRESH),
+                frame: newest.frame.clone(),
+                view: Arc::clone(&newest.view),
+                texts: Mutex::default(),
+            });
+        }
     }
 
     /// A look at what there is now, as JSON.
@@ -93,17 +124,17 @@ impl Live {
     /// # Errors
     /// As [`Self::look`].
     pub fn event(&self, look: &Look) -> Result<Bytes, serde_json::Error> {
-        self.moment().event(look, &self.state)
+        self.moment().event(look)
     }
 }
 
 impl Moment {
-    fn event(&self, look: &Look, state: &State) -> Result<Bytes, serde_json::Error> {
+    fn event(&self, look: &Look) -> Result<Bytes, serde_json::Error> {
         if let Some(event) = lock(&self.texts).get(look) {
             return Ok(event.clone());
         }
         let mut event = EVENT.0.to_vec();
-        serde_json::to_writer(&mut event, &self.seen(look, state))?;
+        serde_json::to_writer(&mut event, &self.seen(look))?;
         event.extend_from_slice(EVENT.1);
         let event = Bytes::from(event);
         let mut texts = lock(&self.texts);
@@ -114,7 +145,7 @@ impl Moment {
     }
 
     /// What a kind of look sees of it.
-    fn seen(&self, look: &Look, state: &State) -> Frame {
+    fn seen(&self, look: &Look) -> Frame {
         let all = &self.frame;
         let mut frame = all.head();
         match look {
@@ -127,8 +158,11 @@ impl Moment {
             Look::Routes => frame.routes = first(&all.routes, ROWS),
             Look::Consumer { consumer } => {
                 frame.consumers = only(&all.consumers, |row| *row.consumer == **consumer);
-                let view = state.awareness();
-                let of = view.keys.iter().filter(|key| *key.consumer == **consumer);
+                let of = self
+                    .view
+                    .keys
+                    .iter()
+                    .filter(|key| *key.consumer == **consumer);
                 frame.keys = Some(of.take(ROWS).cloned().collect());
                 frame.incidents = only(&all.incidents, |incident| {
                     incident["consumer"] == **consumer

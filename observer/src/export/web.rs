@@ -1,7 +1,7 @@
 //! The listener: `/healthz`, `/metrics`, the page, the runbook, and what commands print as `/api/v1/*`.
 //!
 //! It reads; what changes something takes a session, whose link only the control socket gives out. Connections are bounded in
-//! number and in the time that they may do nothing, so that a reader who never reads costs a slot and then nothing.
+//! number, in what they may send, and in the time that they may do nothing.
 
 mod api;
 mod changes;
@@ -20,7 +20,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State as Shared};
+use axum::extract::{DefaultBodyLimit, Request, State as Shared};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
@@ -44,6 +44,8 @@ use connection::Peer;
 
 /// Streams at a time.
 const STREAMS: usize = 128;
+/// Bytes of what is asked for.
+const ASKED: usize = 4_096;
 
 /// Something that somebody who is signed in wants changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +74,17 @@ pub enum Deed {
         /// Seconds.
         seconds: u64,
     },
+}
+
+impl Deed {
+    /// In a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ack => "acknowledged",
+            Self::Close => "closed",
+            Self::Suppress { .. } => "suppressed",
+        }
+    }
 }
 
 /// What comes of a change: what there is to say, or why it was not done.
@@ -138,11 +151,19 @@ pub async fn serve(
             "/api/v1/session",
             get(session::show).post(session::begin).delete(session::end),
         )
-        .layer(from_fn_with_state(served.clone(), refuse_other_names));
-    // Scrapers and probes of health use whatever name they know.
+        .layer(DefaultBodyLimit::max(ASKED))
+        .layer(middleware::from_fn(refuse_other_sites));
+    let metrics = Router::new().route("/metrics", get(scrape));
+    // Scrapers of other hosts use whatever name they know; those of this one, one of ours.
+    let (named, metrics) = if listener.local_addr()?.ip().is_loopback() {
+        (named.merge(metrics), Router::new())
+    } else {
+        (named, metrics)
+    };
+    let named = named.layer(from_fn_with_state(served.clone(), refuse_other_names));
     let site = Router::new()
         .route("/healthz", get(health))
-        .route("/metrics", get(scrape))
+        .merge(metrics)
         .merge(named)
         .layer(middleware::map_response(harden))
         .with_state(served)
@@ -156,7 +177,6 @@ pub async fn serve(
 /// gives it away.
 async fn refuse_other_names(
     Shared(served): Shared<Served>,
-    ConnectInfo(_): ConnectInfo<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -164,6 +184,14 @@ async fn refuse_other_names(
         Ok(()) => next.run(request).await,
         Err(why) => refusal(StatusCode::MISDIRECTED_REQUEST, &why),
     }
+}
+
+/// Another site's page cannot read what it asks for, but could make us work: pictures and scripts are asked for without leave.
+async fn refuse_other_sites(request: Request, next: Next) -> Response {
+    if hosts::is_other_site(request.headers()) {
+        return refusal(StatusCode::FORBIDDEN, hosts::FOREIGN);
+    }
+    next.run(request).await
 }
 
 /// What no page of ours needs is forbidden, whatever the answer.

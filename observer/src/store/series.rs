@@ -28,10 +28,12 @@ pub struct Usage {
     pub sums: Sums,
     /// Errors by class.
     pub errors: [u64; 4],
+    /// Requests that were answered and are no tunnel, and their microseconds.
+    pub timed: (u64, u64),
 }
 
 /// Most parts of a kind that are told apart; the least used are left out.
-const PARTS: usize = 200;
+const PARTS: usize = 1_000;
 
 /// Requests by class of error, from status and outcome, as `usage::counters` tells classes: failures first, and no failure where it
 /// was the observer that lost the response.
@@ -43,6 +45,9 @@ const ERRORS: &str = "
              WHEN failed OR d.status >= 500 THEN requests ELSE 0 END)";
 const SUMS: &str =
     "sum(requests), sum(uncertain), sum(request_bytes), sum(response_bytes), sum(service_us)";
+/// As the sketches of service times leave out what has none: no response, and the lifetime of a tunnel.
+const TIMED: &str = "sum(CASE WHEN d.status NOT IN (0, 101) THEN requests ELSE 0 END),
+    sum(CASE WHEN d.status NOT IN (0, 101) THEN service_us ELSE 0 END)";
 
 /// Usage of a period by steps of time: the first second of each, and what was used in it. Steps without usage are left out.
 /// `step` is in seconds; the period begins and ends with one.
@@ -150,7 +155,7 @@ fn read(
         }
     }
     let mut statement = ledger.prepare_cached(&format!(
-        "SELECT {group}, {SUMS}, {ERRORS} FROM {table} JOIN
+        "SELECT {group}, {SUMS}, {ERRORS}, {TIMED} FROM {table} JOIN
          (SELECT *, outcome IN ('malformed', 'client_abort', 'server_reset', 'no_response') failed FROM dimension) d
          ON d.id = dimension WHERE start >= ?1 AND start < ?2{wanted} {order}"
     ))?;
@@ -165,6 +170,7 @@ fn read(
                 service_us: row.get(5)?,
             },
             errors: [row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?],
+            timed: (row.get(10)?, row.get(11)?),
         };
         take(row, usage)?;
     }

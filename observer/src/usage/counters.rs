@@ -94,6 +94,11 @@ impl Counters {
         }
     }
 
+    /// Says when counting began.
+    pub fn begin(&mut self, time: u64) {
+        self.from = time;
+    }
+
     /// Counts one exchange. `now` in nanoseconds of the clock that `new` was given.
     pub fn record(&mut self, call: &Call, now: u64) {
         let certain = call.is_certain();

@@ -17,6 +17,6 @@ export default {
       initial: { sort: "rate", order: "desc" },
       empty: noTraffic(),
     });
-    return { nodes: all.nodes, frame: (frame) => all.update(frame.consumers), change: all.change };
+    return { nodes: all.nodes, frame: (frame) => all.update(frame.consumers, frame.counts.consumers), change: all.change };
   },
 };

@@ -65,7 +65,7 @@ export default {
         numbers.update({
           rate: [
             rate(totals.rate),
-            `${count(totals.requests)} in all`,
+            `${frame.seconds ? `over ${frame.seconds.toFixed(1)} s, ` : ""}${count(totals.requests)} in all`,
             `${bytes(totals.request_bytes)} in, ${bytes(totals.response_bytes)} out`,
           ],
           errors: errorLines(totals),

@@ -14,7 +14,7 @@ const tabOf = (params) => (Object.hasOwn(TABS, params.tab) ? params.tab : "route
 
 export default {
   title: () => "Posture",
-  look: () => "incidents",
+  look: () => "overview",
   mount(place, context) {
     let tab = tabOf(context.params);
     let data = null;

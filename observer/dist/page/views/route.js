@@ -146,7 +146,7 @@ function partTables() {
     empty: "Nothing in the window.",
     columns: [
       { id: "method", label: "Method", head: true, cell: (row) => row.method },
-      { id: "status", label: "Status", cell: (row) => (row.status ? String(row.status) : unknown("There was no response.")) },
+      { id: "status", label: "Status", cell: (row) => (row.status === "none" ? unknown("There was no response.") : row.status) },
       { id: "requests", label: "Requests", number: true, cell: (row) => count(row.requests) },
     ],
   });

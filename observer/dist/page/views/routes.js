@@ -17,6 +17,6 @@ export default {
       initial: { sort: "rate", order: "desc" },
       empty: noTraffic(),
     });
-    return { nodes: all.nodes, frame: (frame) => all.update(frame.routes), change: all.change };
+    return { nodes: all.nodes, frame: (frame) => all.update(frame.routes, frame.counts.routes), change: all.change };
   },
 };

@@ -137,6 +137,36 @@ fn send(config: &Config, what: &str, order: &Order) -> Result<Answer, Failure> {
     client::send(&config.control.socket, order).map_err(|error| failure(what, error))
 }
 
+/// An order as it may be carried out, whoever asks for it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn checked(order: Order) -> Result<Order, String> {
+    let named = |text: &str| target("order", text).map_err(|failure| failure.reason().to_owned());
+    Ok(match order {
+        Order::Act {
+            target,
+            kind,
+            verb,
+            seconds,
+            reason: why,
+            dry_run,
+        } => Order::Act {
+            target: named(&target)?,
+            kind,
+            verb,
+            seconds,
+            reason: reason(&why),
+            dry_run,
+        },
+        Order::Undo { target, kind } => Order::Undo {
+            target: named(&target)?,
+            kind,
+        },
+        order => order,
+    })
+}
+
 /// A text that may name somebody. What it names only the daemon knows, whose registry is in force.
 fn target(what: &str, text: &str) -> Result<String, Failure> {
     let plain = (1..=TARGET).contains(&text.len()) && !text.contains(char::is_control);

@@ -207,7 +207,8 @@ impl Capture {
             .rings()
             .iter()
             .any(|ring| ring.unread() > ring.size() / 4);
-        let used = clock(ClockId::ProcessCPUTime);
+        // What people read from the ledger is theirs.
+        let used = clock(ClockId::ProcessCPUTime).saturating_sub(self.state.aside());
         if let Some(pause) = self.load.pause(clock(ClockId::Monotonic), used, filling) {
             thread::sleep(pause);
         }
@@ -367,9 +368,8 @@ impl Capture {
             watch.round(utc, completeness, batch, state);
             tell(responder.round(kernel, pipeline, batch, watch.notifier()));
             taps.round();
-            if state.is_looked_at() {
-                let book = &pipeline.stops().book;
-                state.set_actions(book.active().chain(book.proposed()).cloned().collect());
+            if responder.take_changed() || state.is_looked_at() {
+                responder.show(pipeline, state);
             }
         }
         if let Some(records) = records {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::desk::{Desk, PATIENCE};
 use super::looking;
-use super::watch::Deed;
+use crate::export::web::Deed;
 use crate::usage::reconcile::Class;
 
 /// What is said to a request that is none.
@@ -86,13 +86,13 @@ async fn carry_out(request: &str, uid: u32, desk: &Desk) -> Result<String, Strin
     let (verb, rest) = request.split_once(' ').unwrap_or((request, ""));
     match (verb, rest) {
         ("commit", "" | "all") => desk.commit(rest == "all").await.map(done),
-        ("look", look) => desk.look(look),
+        ("look", look) => desk.look(look).await,
         ("history", question) => desk.history(question).await,
         ("exchanges", filter) => desk.exchanges(filter).await,
         ("respond", order) => desk.respond(user(uid), order).await,
         ("login", "") => desk.login(&user(uid)),
         ("incident", deed) => match self::deed(deed) {
-            Some((id, deed)) => desk.incident(id, deed).await.map(done),
+            Some((id, deed)) => desk.incident(&user(uid), id, deed).await.map(done),
             None => Err(NO_SUCH.to_owned()),
         },
         ("discover", how) => match looking::parse(how) {
@@ -132,9 +132,11 @@ fn deed(text: &str) -> Option<(String, Deed)> {
     let mut words = text.split_ascii_whitespace();
     let (verb, id) = (words.next()?, words.next()?);
     let deed = match verb {
-        "ack" => Deed::Acknowledge,
+        "ack" => Deed::Ack,
         "close" => Deed::Close,
-        "suppress" => Deed::Suppress(words.next()?.parse().ok()?),
+        "suppress" => Deed::Suppress {
+            seconds: words.next()?.parse().ok()?,
+        },
         _ => return None,
     };
     Some((id.to_owned(), deed))

@@ -11,12 +11,12 @@ use tokio::time::timeout;
 use super::Order;
 use super::respond::Asked;
 use super::taps::{self, Filter};
-use super::watch::Deed;
-use crate::daemon::responses::order as responses;
+use crate::daemon::responses::{self, order};
 use crate::export::State;
 use crate::export::history::{History, Question};
 use crate::export::live::{Live, Look};
-use crate::export::web::{self, Answered, Change, Sessions};
+use crate::export::web::{self, Answered, Change, Deed, Sessions};
+use crate::identity::shown::Shown;
 use crate::store::Status;
 
 /// How long the ledger may take to take a batch.
@@ -88,10 +88,12 @@ impl Desk {
     ///
     /// # Errors
     /// Why it was not done.
-    pub async fn incident(&self, id: String, deed: Deed) -> Result<(), String> {
+    pub async fn incident(&self, by: &str, id: String, deed: Deed) -> Result<(), String> {
+        tracing::info!("incident {}: {} by {by}", Shown(&id), deed.name());
         if !self.ask(|answer| Order::Incident(id, deed, answer)).await? {
             return Err("no incident of that id is open".to_owned());
         }
+        self.live.forget();
         let kept = self.commit(false).await;
         kept.map_err(|why| format!("done, but a restart may forget it: {why}"))
     }
@@ -101,14 +103,17 @@ impl Desk {
     /// # Errors
     /// Why it was not done.
     pub async fn respond(&self, by: String, order: &str) -> Result<String, String> {
-        let order: responses::Order =
+        let order: order::Order =
             serde_json::from_str(order).map_err(|_| "no such request".to_owned())?;
+        // Whoever asks may be a page, which has none of the commands' checks.
+        let order = responses::checked(order)?;
         let looks = matches!(
             order,
-            responses::Order::List | responses::Order::Act { dry_run: true, .. }
+            order::Order::List | order::Order::Act { dry_run: true, .. }
         );
         let done = self.ask(|answer| Order::Respond(Asked { order, by, answer }));
         let mut answer = done.await??;
+        self.live.forget();
         if !looks && let Err(why) = self.commit(false).await {
             answer
                 .notes
@@ -121,8 +126,9 @@ impl Desk {
     ///
     /// # Errors
     /// When that is no kind of look.
-    pub fn look(&self, look: &str) -> Result<String, String> {
+    pub async fn look(&self, look: &str) -> Result<String, String> {
         let look: Look = serde_json::from_str(look).map_err(|_| "no such view".to_owned())?;
+        self.live.settle().await;
         let frame = self.live.look(&look).map_err(|error| error.to_string())?;
         Ok(String::from_utf8_lossy(&frame).into_owned())
     }
@@ -136,9 +142,7 @@ impl Desk {
             serde_json::from_str(question).map_err(|_| "no such question".to_owned())?;
         // What is there is worth having without the rest.
         let _ = self.commit(false).await;
-        let history = Arc::clone(&self.history);
-        let read = tokio::task::spawn_blocking(move || history.answer(&question));
-        let answer = read.await.map_err(|error| error.to_string())?;
+        let answer = self.history.ask(question).await;
         answer
             .map(|answer| answer.to_string())
             .map_err(|why| why.to_string())
@@ -179,12 +183,7 @@ impl web::Desk for Desk {
             match change {
                 Change::Respond(order) => desk.respond(by, &order).await,
                 Change::Incident { id, deed } => {
-                    let deed = match deed {
-                        web::Deed::Ack => Deed::Acknowledge,
-                        web::Deed::Close => Deed::Close,
-                        web::Deed::Suppress { seconds } => Deed::Suppress(seconds),
-                    };
-                    desk.incident(id, deed).await.map(|()| String::new())
+                    desk.incident(&by, id, deed).await.map(|()| String::new())
                 }
             }
         })

@@ -82,6 +82,7 @@ impl Capture {
             self.books.parts().0,
             self.watch.notifier(),
         );
+        self.responder.show(&self.pipeline, &self.state);
         let _ = answer.send(done);
     }
 

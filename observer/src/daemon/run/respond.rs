@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use observer_ebpf::abi::guard::Action as Entry;
 
 use crate::daemon::config::{Config, OnStop};
+use crate::export;
 use crate::export::notify::Notifier;
 use crate::identity::{Fingerprint, Fingerprinter, Registry};
 use crate::kernel::guard::Stops;
@@ -54,6 +55,8 @@ pub struct Responder {
     totals: Responses,
     /// What was stopped by each action when that was added to the totals.
     totalled: BTreeMap<u32, (ActionId, u64)>,
+    /// Something began or ended that was not handed over yet.
+    changed: bool,
 }
 
 /// What the ledger had.
@@ -99,6 +102,8 @@ impl Responder {
             saved: HashMap::new(),
             totals: Responses::default(),
             totalled: BTreeMap::new(),
+            // What was in force before is to be seen from the beginning.
+            changed: true,
         };
         responder.configure(config, kernel.own_addresses());
         answers::write(&mut responder.stops, config.response.refuse)?;
@@ -231,6 +236,17 @@ impl Responder {
             self.apply(kernel, pipeline)?;
         }
         Ok(())
+    }
+
+    /// Whether something began or ended since this was asked last.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Hands over what is in force and proposed.
+    pub fn show(&self, pipeline: &Pipeline, state: &export::State) {
+        let book = &pipeline.stops().book;
+        state.set_actions(book.active().chain(book.proposed()).cloned().collect());
     }
 
     /// What is in force, and what was stopped, for exporters.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::awareness::{Awareness, Incident};
 use crate::export::State;
 use crate::export::notify::Notifier;
+use crate::export::web::Deed;
 use crate::identity::Registry;
 use crate::tls::Handshake;
 use crate::usage::Call;
@@ -18,17 +19,6 @@ const AT_A_TIME: usize = 128;
 /// How often exporters get a new view while nothing happens.
 const SHOW: Duration = Duration::from_secs(2);
 const SECOND: u64 = 1_000_000_000;
-
-/// What somebody does about an incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// They know of it.
-    Acknowledge,
-    /// It is over.
-    Close,
-    /// It is over, and not to come again for so many seconds.
-    Suppress(u64),
-}
 
 /// Awareness, and what is done with it.
 pub struct Watch {
@@ -89,13 +79,8 @@ impl Watch {
         self.awareness.tick(now / SECOND, completeness);
         let happened = self.tell(batch);
         let due = self.shown.is_none_or(|shown| shown.elapsed() >= SHOW);
-        if happened || due {
-            self.shown = Some(Instant::now());
-            let mut view = self.awareness.view();
-            if state.is_looked_at() {
-                view.places = self.awareness.places(now);
-            }
-            state.set_awareness(view);
+        if happened || due || state.is_waited_for() {
+            self.show(now, state);
         }
         if self.saved.elapsed() >= SAVE {
             self.awareness.begin_saving();
@@ -138,16 +123,24 @@ impl Watch {
         state: &State,
     ) -> bool {
         let done = match deed {
-            Deed::Acknowledge => self.awareness.acknowledge(id),
+            Deed::Ack => self.awareness.acknowledge(id),
             Deed::Close => self.awareness.close(id, None),
-            Deed::Suppress(seconds) => {
+            Deed::Suppress { seconds } => {
                 let until = now.saturating_add(seconds.saturating_mul(SECOND));
                 self.awareness.close(id, Some(until))
             }
         };
         self.tell(batch);
-        state.set_awareness(self.awareness.view());
+        self.show(now, state);
         done
+    }
+
+    /// Hands over what is to be seen; what only people see, only while they look.
+    fn show(&mut self, now: u64, state: &State) {
+        self.shown = Some(Instant::now());
+        let mut view = self.awareness.view();
+        view.places = state.is_looked_at().then(|| self.awareness.places(now));
+        state.set_awareness(view);
     }
 
     fn tell(&mut self, batch: &mut Batch) -> bool {

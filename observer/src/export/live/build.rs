@@ -13,12 +13,12 @@ use crate::usage::{BUCKETS, CaptureStats, DurationRow, Snapshot, StatusLabel, re
 const SECOND: f64 = 1e9;
 
 /// What there is now. `before`: a frame from shortly before, and nanoseconds since.
-pub fn frame(state: &State, before: Option<(&Frame, u64)>) -> Frame {
-    let (snapshot, capture, view) = (state.snapshot(), state.capture(), state.awareness());
+pub fn frame(state: &State, view: &View, before: Option<(&Frame, u64)>) -> Frame {
+    let (snapshot, capture) = (state.snapshot(), state.capture());
     let actions = state.actions();
     let rates = Rates::new(before, &snapshot);
-    let consumers = consumers(&snapshot, &view, &rates);
-    let routes = routes(&snapshot, &view, &rates);
+    let consumers = consumers(&snapshot, view, &rates);
+    let routes = routes(&snapshot, view, &rates);
     let time = |nanoseconds| rfc3339(nanoseconds, &mut [0; 30]).to_owned();
     Frame {
         time: time(snapshot.to),
@@ -68,6 +68,8 @@ struct Rates<'a> {
 /// Requests of the frame before.
 struct Before<'a> {
     all: u64,
+    /// Series were folded since: what one of them counts is nothing that came.
+    folded: bool,
     consumers: HashMap<&'a str, u64>,
     routes: HashMap<(&'a str, &'a str), u64>,
 }
@@ -80,6 +82,8 @@ impl<'a> Rates<'a> {
         };
         let before = before.map(|(frame, _)| Before {
             all: frame.totals.requests,
+            folded: folded(&frame.quality)
+                != folded(&Some(quality(snapshot, &CaptureStats::default()))),
             consumers: (frame.consumers.iter().flatten())
                 .map(|row| (&*row.consumer, row.requests))
                 .collect(),
@@ -93,9 +97,22 @@ impl<'a> Rates<'a> {
         }
     }
 
-    /// Of requests by now, and those of the last five minutes; `earlier` finds those of the frame before. Folding makes counters
-    /// smaller: what is left of them is no rate.
+    /// Of one series by its requests by now, and those of the last five minutes; `earlier` finds those of the frame before. Folding
+    /// moves counts from one series to another: that is no rate.
     fn of(
+        &self,
+        now: u64,
+        recent: Option<u64>,
+        earlier: impl Fn(&Before<'_>) -> u64,
+    ) -> Option<f64> {
+        if self.before.as_ref().is_some_and(|before| before.folded) {
+            return None;
+        }
+        self.of_all(now, recent, earlier)
+    }
+
+    /// As [`Self::of`], of all series together, which folding does not change.
+    fn of_all(
         &self,
         now: u64,
         recent: Option<u64>,
@@ -107,6 +124,12 @@ impl<'a> Rates<'a> {
         };
         Some(short(requests as f64 / self.seconds?))
     }
+}
+
+/// How many series were folded.
+fn folded(quality: &Option<Quality>) -> u64 {
+    let folded = quality.iter().flat_map(|quality| &quality.folded);
+    folded.map(|metric| metric.count).sum()
 }
 
 /// With six decimals: what is behind them is noise, and would be a third of the text.
@@ -155,7 +178,7 @@ fn routes(snapshot: &Snapshot, view: &View, rates: &Rates<'_>) -> Vec<Route> {
             *count += row.count;
         }
     }
-    let places: HashMap<(&str, &str), _> = (view.places.iter())
+    let places: HashMap<(&str, &str), _> = (view.places.iter().flatten())
         .map(|place| ((&*place.api, &*place.route), place))
         .collect();
     let postures: HashMap<(&str, &str), _> = (view.routes.iter())
@@ -236,10 +259,18 @@ impl Durations {
         (self.count > 0).then(|| self.sum * 1_000.0 / self.count as f64)
     }
 
-    /// In milliseconds, between the bounds of the bucket as Prometheus' `histogram_quantile` has it; nothing past the last one.
+    /// In milliseconds, between the bounds of the bucket as Prometheus' `histogram_quantile` has it: the last bound where it is
+    /// more than that.
     fn quantile(&self, share: f64) -> Option<f64> {
+        if self.count == 0 {
+            return None;
+        }
         let rank = share * self.count as f64;
-        let at = (self.cumulative.iter()).position(|count| *count > 0 && *count as f64 >= rank)?;
+        let Some(at) =
+            (self.cumulative.iter()).position(|count| *count > 0 && *count as f64 >= rank)
+        else {
+            return BUCKETS.last().map(|bound| bound * 1_000.0);
+        };
         let of = |index: usize| {
             let bound = BUCKETS.get(index).copied().unwrap_or_default();
             (
@@ -265,7 +296,7 @@ fn totals(
     let recent: u64 = consumers.iter().map(|row| row.recent).sum();
     let mut totals = Totals {
         requests,
-        rate: rates.of(requests, Some(recent), |before| before.all),
+        rate: rates.of_all(requests, Some(recent), |before| before.all),
         recent,
         request_bytes: consumers.iter().map(|row| row.request_bytes).sum(),
         response_bytes: consumers.iter().map(|row| row.response_bytes).sum(),

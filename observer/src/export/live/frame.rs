@@ -128,7 +128,7 @@ pub struct Consumer {
     pub consumer: Arc<str>,
     /// Requests.
     pub requests: u64,
-    /// Requests a second.
+    /// Requests a second; nothing right after series were folded.
     pub rate: Option<f64>,
     /// Errors: client, auth, limited, server.
     pub errors: [u64; 4],
@@ -161,7 +161,8 @@ pub struct Route {
     pub rate: Option<f64>,
     /// Responses by class.
     pub status: Statuses,
-    /// Requests of the last five minutes, where they are known by now.
+    /// Requests of the last five minutes, where they are known by now: those that were read with certainty and reached the
+    /// application. What a consumer's count has beyond them was refused by the observer, or is not certain.
     pub recent: Option<u64>,
     /// Share of each class of errors in them.
     pub error_ratio: Option<[f64; 4]>,
@@ -169,7 +170,8 @@ pub struct Route {
     pub baseline: Option<[f64; 4]>,
     /// Milliseconds that a request takes in the mean; nothing where another API has a route of the same name.
     pub mean_ms: Option<f64>,
-    /// Milliseconds that 95 of 100 requests take at most, between the bounds of the histogram.
+    /// Milliseconds that 95 of 100 requests take at most, between the bounds of the histogram; 10,000 is its last. Both since
+    /// counting began.
     pub p95_ms: Option<f64>,
     /// Whether it asks for keys: required, mixed, open, declared-public.
     pub posture: Option<String>,

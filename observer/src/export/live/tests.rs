@@ -141,7 +141,7 @@ fn a_look_at_one_sees_what_concerns_it() {
     let mut awareness = Awareness::new(&Registry::default());
     awareness.observe(&call());
     let mut view = awareness.view();
-    view.places = awareness.places(call().end());
+    view.places = Some(awareness.places(call().end()));
     state.set_awareness(view);
     let live = Live::new(state);
     let look =

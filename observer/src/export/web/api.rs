@@ -38,8 +38,14 @@ pub(super) async fn incident(Shared(served): Shared<Served>, Path(id): Path<Stri
     if let Some(open) = view.open.iter().find(|open| *open.id == *id) {
         return Json(ocsf::plain(open)).into_response();
     }
-    let history = Arc::clone(&served.site.history);
-    read(move || history.incident(&id).map(|value| value.to_string())).await
+    told(
+        served
+            .site
+            .history
+            .incident(id)
+            .await
+            .map(|value| value.to_string()),
+    )
 }
 
 #[derive(Deserialize)]
@@ -75,6 +81,7 @@ pub(super) async fn look(
     let Ok(Query(look)) = look else {
         return refusal(StatusCode::BAD_REQUEST, "there is no such view");
     };
+    served.site.live.settle().await;
     match served.site.live.look(&look) {
         Ok(frame) => (JSON, frame).into_response(),
         Err(error) => broken(&error),
@@ -90,19 +97,18 @@ pub(super) async fn history(
         let why = "there is no such window (1h, 6h, 24h or 7d), or nothing else by that name";
         return refusal(StatusCode::BAD_REQUEST, why);
     };
-    let history = Arc::clone(&served.site.history);
-    read(move || history.answer(&question).map(|answer| answer.to_string())).await
+    let answer = served.site.history.ask(question).await;
+    told(answer.map(|answer| answer.to_string()))
 }
 
-/// Reads the ledger where that holds nobody up.
-async fn read(reading: impl FnOnce() -> Result<String, NoAnswer> + Send + 'static) -> Response {
-    match tokio::task::spawn_blocking(reading).await {
-        Ok(Ok(text)) => (JSON, text).into_response(),
-        Ok(Err(error @ (NoAnswer::NoLedger | NoAnswer::Unknown | NoAnswer::TooLong))) => {
+/// What the ledger says, or why it does not.
+fn told(answer: Result<String, NoAnswer>) -> Response {
+    match answer {
+        Ok(text) => (JSON, text).into_response(),
+        Err(error @ (NoAnswer::NoLedger | NoAnswer::Unknown | NoAnswer::TooLong)) => {
             refusal(StatusCode::NOT_FOUND, &error.to_string())
         }
-        Ok(Err(error)) => refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-        Err(error) => broken(&error),
+        Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
 }
 

@@ -9,9 +9,6 @@ use axum::response::{IntoResponse, Response};
 use super::session::signed_in;
 use super::{Change, Deed, Served, refusal};
 
-/// Bytes of what is asked for.
-const ASKED: usize = 4_096;
-
 /// `POST /api/v1/responses`
 pub(super) async fn respond(
     Shared(served): Shared<Served>,
@@ -65,9 +62,6 @@ fn order(
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if !json {
         return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON is asked for");
-    }
-    if body.len() > ASKED {
-        return refused(StatusCode::PAYLOAD_TOO_LARGE, "that is more than any order");
     }
     match serde_json::from_slice::<serde_json::Value>(body) {
         Ok(value) => Ok((user, value.to_string())),

@@ -17,7 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-/// Connections at a time. Further ones wait in the kernel's queue. Streams hold no more than 128 of them, so that scrapes get in.
+/// Connections at a time. Further ones wait in the kernel's queue. Streams hold no more than 128 of them: as many open pages leave
+/// room for scrapes. Somebody who means harm can hold them all, from wherever the listener can be reached.
 const CONNECTIONS: usize = 192;
 /// Longest time without a byte.
 const IDLE: Duration = Duration::from_secs(30);
@@ -62,13 +63,21 @@ impl Listener for Bounded {
     }
 }
 
-/// The other end of a connection.
+/// Whose connection it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub SocketAddr);
+pub(super) struct Peer {
+    /// It comes from this host: from loopback, or from the address that it goes to.
+    pub is_own: bool,
+}
 
 impl Connected<IncomingStream<'_, Bounded>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
-        Self(*stream.remote_addr())
+        let from = stream.remote_addr().ip().to_canonical();
+        let to = stream.io().stream.local_addr();
+        let to = to.ok().map(|to| to.ip().to_canonical());
+        Self {
+            is_own: from.is_loopback() || Some(from) == to,
+        }
     }
 }
 

@@ -12,6 +12,20 @@ use axum::http::header::{HOST, ORIGIN};
 
 /// The field by which browsers tell whose page asks (W3C, Fetch Metadata Request Headers).
 const FETCH_SITE: &str = "sec-fetch-site";
+/// The one by which they tell why.
+const FETCH_MODE: &str = "sec-fetch-mode";
+
+/// What another site is told.
+pub(super) const FOREIGN: &str = "another site's page asks for this";
+
+/// Whether a page of another site asks, and not somebody who follows its link.
+pub(super) fn is_other_site(fields: &HeaderMap) -> bool {
+    let is = |name: &str, values: &[&str]| {
+        let field = fields.get(name);
+        field.is_some_and(|field| values.iter().any(|value| field == value))
+    };
+    is(FETCH_SITE, &["cross-site", "same-site"]) && !is(FETCH_MODE, &["navigate"])
+}
 
 /// Names that are ours.
 #[derive(Debug, Default)]
@@ -54,7 +68,7 @@ impl Hosts {
     /// Why not.
     pub(super) fn own_page(fields: &HeaderMap) -> Result<(), String> {
         let host = host(fields).ok_or("the request has no Host")?;
-        let foreign = || Err("another site's page asks for this".to_owned());
+        let foreign = || Err(FOREIGN.to_owned());
         for origin in fields.get_all(ORIGIN) {
             let origin = origin.to_str().unwrap_or_default();
             let name = origin

@@ -2,10 +2,10 @@
 //! takes it for a token, once and within a minute.
 //!
 //! The token stands in the page's own storage and in a field of its requests, not in a cookie: browsers hand the cookies of one port
-//! of a host to all the others. Only hashes are kept here. It travels in the clear, so only connections of this host get one.
+//! of a host to all the others. Only hashes are kept here. It travels in the clear, so only connections of this host get one: through
+//! a proxy on it, that proxy has to speak TLS to the others.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -137,13 +137,11 @@ pub(super) fn signed_in(served: &Served, fields: &HeaderMap) -> Result<String, B
 }
 
 /// Why nobody can sign in over this connection.
-fn impossible(served: &Served, peer: SocketAddr) -> Option<&'static str> {
+fn impossible(served: &Served, peer: Peer) -> Option<&'static str> {
     if served.site.desk.is_none() {
         Some("there is no daemon to change anything")
-    } else if !peer.ip().to_canonical().is_loopback() {
-        Some(
-            "sessions are for connections of the host itself: forward the port (ssh -L 9464:127.0.0.1:9464 HOST)",
-        )
+    } else if !peer.is_own {
+        Some("sessions are for connections of the host itself: forward its port (ssh -L)")
     } else {
         None
     }
@@ -166,7 +164,7 @@ pub(super) async fn show(
     ConnectInfo(peer): ConnectInfo<Peer>,
     fields: HeaderMap,
 ) -> Response {
-    let why = impossible(&served, peer.0);
+    let why = impossible(&served, peer);
     let user = token(&fields).and_then(|token| served.site.sessions.user(token));
     let (user, left) = user.unzip();
     Json(Shown {
@@ -203,7 +201,7 @@ pub(super) async fn begin(
     if let Err(why) = Hosts::own_page(&fields) {
         return refusal(StatusCode::FORBIDDEN, &why);
     }
-    if let Some(why) = impossible(&served, peer.0) {
+    if let Some(why) = impossible(&served, peer) {
         return refusal(StatusCode::FORBIDDEN, why);
     }
     let ticket = serde_json::from_slice::<Ticket>(&body).ok();

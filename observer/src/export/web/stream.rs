@@ -45,6 +45,7 @@ pub(super) async fn live(
         let why = refusal(StatusCode::SERVICE_UNAVAILABLE, "too many look already");
         return ([(RETRY_AFTER, "10")], why).into_response();
     };
+    served.site.live.settle().await;
     let listener = Listener {
         live: Arc::clone(&served.site.live),
         look,

@@ -45,6 +45,11 @@ impl Got {
 }
 
 fn listen(state: Arc<State>) -> Listening {
+    let view = crate::awareness::View {
+        places: Some(Vec::new()),
+        ..Default::default()
+    };
+    state.set_awareness(view);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -55,7 +60,7 @@ fn listen(state: Arc<State>) -> Listening {
     let site = Site {
         registry: registry(state.clone(), build()).unwrap(),
         live: Arc::new(Live::new(state.clone())),
-        history: Arc::new(History::new(None, || 0)),
+        history: Arc::new(History::new(None, state.clone())),
         hosts: Arc::new(Hosts::new("web-1", &["observer.example".to_owned()])),
         sessions: Arc::default(),
         desk: Some(desk),
@@ -278,12 +283,31 @@ fn another_name_is_refused_but_by_scrapers() {
         );
         assert_eq!(listening.get_as("web-1:80", path, "").status, 200, "{path}");
     }
-    for path in ["/metrics", "/healthz"] {
-        assert_ne!(
-            listening.get_as("rebound.example", path, "").status,
-            421,
-            "{path}"
-        );
+    assert_eq!(
+        listening.get_as("rebound.example", "/metrics", "").status,
+        421
+    );
+    let probe = listening.get_as("rebound.example", "/healthz", "");
+    assert_ne!(probe.status, 421);
+    // Nor may another site's page make this one work, but by a link that somebody follows.
+    let host = listening.address.to_string();
+    for (fields, status) in [
+        (
+            "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n",
+            403,
+        ),
+        ("Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: cors\r\n", 403),
+        (
+            "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n",
+            200,
+        ),
+        (
+            "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\n",
+            200,
+        ),
+    ] {
+        let got = listening.get_as(&host, "/api/v1/usage", fields);
+        assert_eq!(got.status, status, "{fields}");
     }
     let hostless = listening.send("GET /api/v1/usage HTTP/1.0\r\n\r\n");
     assert_eq!(hostless.status, 421);

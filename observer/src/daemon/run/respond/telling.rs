@@ -68,6 +68,7 @@ impl Responder {
     pub fn note(&mut self, pipeline: &mut Pipeline, batch: &mut Batch, notifier: &Notifier) {
         let book = &mut pipeline.stops_mut().book;
         for event in book.take_events() {
+            self.changed = true;
             tracing::warn!(
                 "response {}: {} {} {} by {}{}",
                 event.action,

@@ -11,6 +11,8 @@ use crate::export::live::Frame;
 const WHOLE: usize = 4;
 /// Lines that what is wrong may take.
 const WRONG: usize = 3;
+/// Seconds from which on a rate is said what it is over.
+const LONG: f64 = 10.0;
 /// Seconds from which on a daemon that does not answer is worth a word.
 const LATE: u64 = 2;
 
@@ -42,7 +44,12 @@ fn mood(state: &State) -> String {
 /// The numbers of the whole host, in pieces that stay together.
 fn whole(frame: &Frame) -> Vec<String> {
     let totals = &frame.totals;
-    let mut parts = vec![format!("{} req/s", measure(totals.rate))];
+    // Since the frame before goes without saying.
+    let over = frame.seconds.filter(|seconds| *seconds >= LONG);
+    let over = over.map_or_else(String::new, |seconds| {
+        format!(" over {} s", measure(Some(seconds)))
+    });
+    let mut parts = vec![format!("{} req/s{over}", measure(totals.rate))];
     let classes = ["5 min errors: client", "auth", "limited", "server"];
     for (class, ratio) in classes.iter().zip(totals.error_ratio) {
         parts.push(format!("{class} {}%", percent(ratio)));

@@ -122,7 +122,7 @@ fn keys(seen: Option<&Seen>) -> Vec<Row> {
         _ => &[],
     };
     let now = seen.and_then(|seen| figures::second(&seen.frame.time));
-    let row = |key: &str, part: &Part, view: Option<&KeyView>| Row {
+    let row = |key: &str, part: Option<&Part>, view: Option<&KeyView>| Row {
         name: Name::Key(key.to_owned()),
         cells: vec![
             Cell::text(if key.is_empty() {
@@ -130,8 +130,8 @@ fn keys(seen: Option<&Seen>) -> Vec<Row> {
             } else {
                 key
             }),
-            Cell::count(part.requests),
-            errors(part),
+            part.map_or_else(Cell::nothing, |part| Cell::count(part.requests)),
+            part.map_or_else(Cell::nothing, errors),
             match view {
                 Some(view) => Cell::number(figures::percent(view.success), Some(view.success)),
                 None => Cell::nothing(),
@@ -140,7 +140,10 @@ fn keys(seen: Option<&Seen>) -> Vec<Row> {
                 Some(ago) => Cell::number(figures::span(ago), Some(ago as f64)),
                 None => Cell::nothing(),
             },
-            Cell::text(part.app.as_deref().unwrap_or(figures::NOTHING)),
+            Cell::text(
+                part.and_then(|part| part.app.as_deref())
+                    .unwrap_or(figures::NOTHING),
+            ),
         ],
     };
     let used = parts(seen, |history| &history.keys);
@@ -149,10 +152,16 @@ fn keys(seen: Option<&Seen>) -> Vec<Row> {
     for part in used {
         let key = part.key.as_deref().unwrap_or_default();
         named.insert(key);
-        rows.push(row(key, part, known.iter().find(|view| *view.key == *key)));
+        rows.push(row(
+            key,
+            Some(part),
+            known.iter().find(|view| *view.key == *key),
+        ));
     }
     let rest = known.iter().filter(|view| !named.contains(&*view.key));
-    rows.extend(rest.map(|view| row(&view.key, &Part::default(), Some(view))));
+    let none = Part::default();
+    // The ledger does not tell apart what is not registered: nobody knows how much of it one key was.
+    rows.extend(rest.map(|view| row(&view.key, view.registered.then_some(&none), Some(view))));
     rows
 }
 
