@@ -203,7 +203,7 @@ fn title(audience: &Audience, length: Length, period: Period) -> String {
     let whose = match audience {
         Audience::Owner => "API usage".to_owned(),
         Audience::Security => "API security".to_owned(),
-        Audience::Finance => "API usage to be paid for".to_owned(),
+        Audience::Finance => "Billable API usage".to_owned(),
         Audience::Consumer(id) => format!("API usage of {id}"),
     };
     let first = plain::time(period.from);

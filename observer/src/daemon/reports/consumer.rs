@@ -56,7 +56,7 @@ pub fn sections(
         ),
         parts::movers(&moved),
         parts::newcomers(&moved),
-        events.incidents(false),
+        events.incidents(),
         events.responses(false),
     ])
 }

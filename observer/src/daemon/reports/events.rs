@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::parts::{table, within};
 use super::span::Spans;
 use crate::awareness::{Incident, Rule, Severity};
-use crate::export::reports::{Cell, Section};
+use crate::export::reports::{Cell, Section, Table};
 use crate::response::Action;
 use crate::store::{self, Period, Reader};
 
@@ -128,10 +128,10 @@ impl Events {
         )
     }
 
-    /// Incidents, a sentence each; with the numbers that it was decided by if these are wanted.
-    pub fn incidents(&self, evidence: bool) -> Section {
+    /// Incidents, a sentence each.
+    pub fn incidents(&self) -> Section {
         let row = |one: &Incident| {
-            let mut row = vec![
+            vec![
                 Cell::text(&one.id),
                 Cell::text(one.severity.name()),
                 Cell::text(one.rule.name()),
@@ -139,28 +139,9 @@ impl Events {
                 Cell::text(&one.subject.words()),
                 Cell::time(one.detected_at / SECOND),
                 Cell::text(&one.statement),
-            ];
-            if evidence {
-                let found = &one.evidence;
-                row.extend(
-                    [
-                        found.seen,
-                        found.of,
-                        found.baseline,
-                        found.score,
-                        found.limit,
-                    ]
-                    .map(Cell::number),
-                );
-                row.extend([
-                    Cell::Text(join(found.routes.iter().map(|one| &**one))),
-                    Cell::Text(join(found.consumers.iter().map(|one| &**one))),
-                    Cell::Text(join(found.networks.iter().map(String::as_str))),
-                ]);
-            }
-            row
+            ]
         };
-        let columns: &[&'static str] = &[
+        let columns = [
             "id",
             "severity",
             "rule",
@@ -169,28 +150,10 @@ impl Events {
             "detected",
             "statement",
         ];
-        let numbers: &[&'static str] = &[
-            "seen",
-            "of",
-            "baseline",
-            "score",
-            "limit",
-            "routes",
-            "consumers",
-            "networks",
-        ];
-        let caption = if self.incidents.len() > LISTED {
-            format!(
-                "The {LISTED} worst of {}, as they stand now",
-                self.incidents.len()
-            )
-        } else {
-            "Incidents as they stand now, the worst first".to_owned()
-        };
-        let table = table(
-            caption,
-            &[columns, if evidence { numbers } else { &[] }],
-            self.incidents.iter().take(LISTED).map(row).collect(),
+        let table = self.listed(
+            "Incidents as they stand now, the worst first",
+            &columns,
+            row,
         );
         let mut section = Section::new("incidents", "Incidents").shows(
             table,
@@ -203,6 +166,58 @@ impl Events {
             ));
         }
         section
+    }
+
+    /// The numbers that incidents were decided by.
+    pub fn evidence(&self) -> Section {
+        let row = |one: &Incident| {
+            let found = &one.evidence;
+            let numbers = [
+                found.seen,
+                found.of,
+                found.baseline,
+                found.score,
+                found.limit,
+            ];
+            let mut row = vec![Cell::text(&one.id)];
+            row.extend(numbers.map(Cell::number));
+            row.extend([
+                Cell::Text(join(found.routes.iter().map(|one| &**one))),
+                Cell::Text(join(found.consumers.iter().map(|one| &**one))),
+                Cell::Text(join(found.networks.iter().map(String::as_str))),
+            ]);
+            row
+        };
+        let columns = [
+            "id",
+            "seen",
+            "of",
+            "baseline",
+            "score",
+            "limit",
+            "routes",
+            "consumers",
+            "networks",
+        ];
+        let table = self.listed("What each incident was decided by", &columns, row);
+        Section::new("evidence", "Evidence").shows(table, "There is none without incidents.")
+    }
+
+    /// A row for each incident, as far as they are listed.
+    fn listed(
+        &self,
+        caption: &str,
+        columns: &[&'static str],
+        row: impl Fn(&Incident) -> Vec<Cell>,
+    ) -> Table {
+        let all = self.incidents.len();
+        let caption = if all > LISTED {
+            format!("{caption}: the first {LISTED} of {all}")
+        } else {
+            caption.to_owned()
+        };
+        let rows = self.incidents.iter().take(LISTED).map(row).collect();
+        table(caption, &[columns], rows)
     }
 
     /// What was shut off or limited, and what came of it. `words`: who had it done and why, which is nobody else's business.

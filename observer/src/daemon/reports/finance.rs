@@ -1,5 +1,7 @@
 //! What finance reads: who used how much of what, and what of it nobody pays for.
 
+use std::collections::BTreeMap;
+
 use super::figures::Pair;
 use super::parts;
 use super::{Source, owner};
@@ -15,29 +17,44 @@ pub fn sections(source: &Source) -> Vec<Section> {
     let consumers = source.figures.ranked(|line| line.consumer());
     let (seen, seen_before) = source.standing.seen();
     let row = |(consumer, pair): &(&str, Pair)| {
-        let mut row = vec![
-            Cell::text(consumer),
-            plan(consumer).map_or(Cell::Nothing, Cell::Text),
-        ];
-        row.extend(meters(pair));
+        let (now, before) = (pair.now, pair.before);
+        let plan = plan(consumer).map_or(Cell::Nothing, Cell::Text);
+        let mut row = vec![Cell::text(consumer), plan];
+        row.extend(parts::beside(now.requests, before.requests));
         row.extend([
-            pair.now.completeness(seen),
-            pair.before.completeness(seen_before),
+            Cell::Count(now.failed()),
+            Cell::Count(before.failed()),
+            now.completeness(seen),
+            before.completeness(seen_before),
         ]);
         row
     };
     let columns: [&[&'static str]; 3] = [
         &["consumer", "plan"],
-        &METERS,
-        &["completeness", "completeness_before"],
+        &parts::COUNTED,
+        &[
+            "errors",
+            "errors_before",
+            "completeness",
+            "completeness_before",
+        ],
     ];
     let used = parts::table(
-        "Every consumer in every meter, beside the period before",
+        "Requests of every consumer, and how complete their number is",
         &columns,
         consumers.iter().map(row).collect(),
     );
-    let mut plans: std::collections::BTreeMap<String, (u64, Pair)> =
-        std::collections::BTreeMap::new();
+    let row = |(consumer, pair): &(&str, Pair)| {
+        let mut row = vec![Cell::text(consumer)];
+        row.extend(volumes(pair));
+        row
+    };
+    let volume = parts::table(
+        "Bytes and time of every consumer",
+        &[&["consumer"], &VOLUMES],
+        consumers.iter().map(row).collect(),
+    );
+    let mut plans: BTreeMap<String, (u64, Pair)> = BTreeMap::new();
     for (consumer, pair) in &consumers {
         // Who is no account has no plan, and stands below.
         if let Some(plan) = plan(consumer) {
@@ -53,12 +70,13 @@ pub fn sections(source: &Source) -> Vec<Section> {
             plan
         };
         let mut row = vec![Cell::Text(name), Cell::Count(accounts)];
-        row.extend(meters(&pair));
+        row.extend(parts::beside(pair.now.requests, pair.before.requests));
+        row.extend(volumes(&pair));
         row
     };
     let plans = parts::table(
         "Usage by plan",
-        &[&["plan", "accounts"], &METERS],
+        &[&["plan", "accounts"], &parts::COUNTED, &VOLUMES],
         plans.into_iter().map(row).collect(),
     );
     let idle = registry
@@ -85,6 +103,7 @@ pub fn sections(source: &Source) -> Vec<Section> {
         Section::new("usage", "Usage by consumer")
             .says("What it comes to in money stands in invoices: see observer invoice.")
             .shows(used, "Nothing was used."),
+        Section::new("volume", "Volume by consumer").shows(volume, "Nothing was used."),
         Section::new("plans", "Usage by plan").shows(plans, "No account used anything."),
         unpaid,
         Section::new("idle", "Accounts that are not in use")
@@ -92,12 +111,8 @@ pub fn sections(source: &Source) -> Vec<Section> {
     ]
 }
 
-const METERS: [&str; 13] = [
-    "requests",
-    "requests_before",
-    "requests_change",
-    "errors",
-    "errors_before",
+/// Meters beside requests.
+const VOLUMES: [&str; 8] = [
     "request_bytes",
     "request_bytes_before",
     "response_bytes",
@@ -108,14 +123,12 @@ const METERS: [&str; 13] = [
     "service_ms_change",
 ];
 
-fn meters(pair: &Pair) -> Vec<Cell> {
+fn volumes(pair: &Pair) -> Vec<Cell> {
     let Pair { now, before } = pair;
-    let mut cells = parts::beside(now.requests, before.requests).to_vec();
-    cells.extend([Cell::Count(now.failed()), Cell::Count(before.failed())]);
-    cells.extend([
+    let mut cells = vec![
         Cell::Bytes(now.request_bytes),
         Cell::Bytes(before.request_bytes),
-    ]);
+    ];
     cells.extend(parts::bytes(now.response_bytes, before.response_bytes));
     cells.extend([
         Cell::mean(now.service_us, 1),

@@ -88,7 +88,7 @@ pub fn sections(source: &Source) -> Result<Vec<Section>, rusqlite::Error> {
         parts::newcomers(&groups),
         slowest,
         source.events.rules(),
-        source.events.incidents(false),
+        source.events.incidents(),
         source.events.responses(true),
     ])
 }

@@ -18,7 +18,8 @@ pub fn sections(source: &Source, view: &View) -> Vec<Section> {
     let events = &source.events;
     vec![
         events.rules(),
-        events.incidents(true),
+        events.incidents(),
+        events.evidence(),
         unprotected(source),
         routes(&view.routes),
         nobody(source),
@@ -107,14 +108,16 @@ fn routes(routes: &[RouteView]) -> Section {
         &[&columns],
         bare.iter().take(TOP * 5).map(row).collect(),
     );
-    Section::new("posture", "Routes that answer without a key")
-        .says(format!(
-            "{count} routes as they stand now that are not declared public."
-        ))
-        .shows(
-            table,
-            "Every route that is not declared public asks for a key.",
-        )
+    let mut section = Section::new("posture", "Routes that answer without a key");
+    if count > 0 {
+        section = section.says(format!(
+            "{count} as they stand now, of those that are not declared public."
+        ));
+    }
+    section.shows(
+        table,
+        "Every route that is not declared public asks for a key.",
+    )
 }
 
 /// Credentials in use that are not registered.
@@ -153,11 +156,13 @@ fn strangers(source: &Source, keys: &[KeyView]) -> Section {
         &[&columns],
         used.iter().take(TOP * 5).map(row).collect(),
     );
-    Section::new("strangers", "Credentials that are not registered")
-        .says(format!(
+    let mut section = Section::new("strangers", "Credentials that are not registered");
+    if count > 0 {
+        section = section.says(format!(
             "{count} were in use in this time, of those that are remembered."
-        ))
-        .shows(table, "None was in use.")
+        ));
+    }
+    section.shows(table, "None that is remembered was in use.")
 }
 
 /// Keys that should not be in use any more, and are.

@@ -285,9 +285,11 @@ fn finance_is_told_of_everybody_and_what_nobody_pays_for() {
         report.standing()
     );
     let acme = row(section(&value, "usage"), "consumer", "acme");
+    assert_eq!(acme["plan"], "gold");
+    let volume = row(section(&value, "volume"), "consumer", "acme");
     assert_eq!(
-        (&acme["plan"], &acme["response_bytes"], &acme["service_ms"]),
-        (&"gold".into(), &7_000.into(), &json!(1500.0))
+        (&volume["response_bytes"], &volume["service_ms"]),
+        (&7_000.into(), &json!(1500.0))
     );
     // Its own uncertain ones, and its share of what nobody saw.
     let seen = 4_070.0 / 4_500.0;
@@ -317,7 +319,7 @@ fn security_is_told_with_evidence_and_of_revoked_keys() {
         (&rules[0]["rule"], &rules[0]["detected"]),
         (&"error_rate".into(), &3.into())
     );
-    let one = row(section(&value, "incidents"), "id", "aaaa01");
+    let one = row(section(&value, "evidence"), "id", "aaaa01");
     assert_eq!(
         (&one["seen"], &one["limit"], &one["networks"]),
         (&json!(22.0), &json!(22.7), &"198.51.100.0/24".into())

@@ -11,6 +11,9 @@ use super::{Cell, Report, Section, Table};
 /// What stands between three digits: a space that is narrow and does not break.
 const GROUP: &str = "\u{202f}";
 
+/// Columns past which a table is printed in a smaller type.
+const BROAD: usize = 8;
+
 const STYLE: &str = include_str!("report.css");
 
 /// Writes a report.
@@ -99,7 +102,12 @@ fn rows(section: &Section, table: &Table, page: &mut String) {
     // Wide tables scroll by themselves, with the keyboard too.
     let _ = write!(
         page,
-        "<div class=\"wide\" role=\"region\" aria-label=\"{}: {caption}\" tabindex=\"0\">\n<table>\n<caption>{caption}</caption>\n<thead><tr>",
+        "<div class=\"wide{}\" role=\"region\" aria-label=\"{}: {caption}\" tabindex=\"0\">\n<table>\n<caption>{caption}</caption>\n<thead><tr>",
+        if table.columns.len() > BROAD {
+            " broad"
+        } else {
+            ""
+        },
         escaped(section.heading)
     );
     let numeric = |column: usize| {
