@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on stops")]
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -115,6 +117,27 @@ fn everybody_gets_a_report_of_what_was_seen() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is not over"));
     let usage = setup.usage("consumer");
+    // What the daemon is told of a log, as observer reconcile --publish does, those who keep it safe are told.
+    let mut socket = UnixStream::connect(setup.path("observer.sock")).expect("the daemon");
+    writeln!(socket, "reconciled edge 60 1 0 0 0 0 0 2").expect("telling it");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("an answer");
+    assert_eq!(answer, "ok\n");
+    let printed = run(&mut setup.command(&[
+        "report",
+        "--audience",
+        "security",
+        "--period",
+        "day",
+        "--format",
+        "json",
+    ]));
+    let printed: Value = serde_json::from_str(&printed).expect("JSON");
+    let edge = &section(&printed, "reconciliation")[0];
+    assert_eq!(
+        (&edge["log"], &edge["matched"], &edge["wire_only"]),
+        (&"edge".into(), &60.into(), &1.into())
+    );
     daemon.stop();
     let ending = a_day_passes(&setup);
 
