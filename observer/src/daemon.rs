@@ -22,6 +22,7 @@ mod records;
 mod replay;
 mod responses;
 mod report;
+mod reports;
 mod rules;
 mod run;
 mod statistics;
@@ -76,6 +77,11 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Errors(arguments) => errors::errors(&arguments)?,
         Command::Records(arguments) => records::records(&arguments)?,
         Command::Incidents { command } => return incidents::incidents(&command),
+        Command::Report(arguments) => {
+            if !reports::report(&arguments)? {
+                return Ok(ExitCode::from(1));
+            }
+        }
         Command::Block(arguments) => responses::block(&arguments)?,
         Command::Limit(arguments) => responses::limit(&arguments)?,
         Command::Unblock(arguments) => responses::unblock(&arguments)?,

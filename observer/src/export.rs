@@ -7,7 +7,9 @@ pub mod live;
 pub mod metrics;
 pub mod notify;
 pub mod ocsf;
+pub mod plain;
 pub mod records;
+pub mod reports;
 pub mod web;
 
 #[cfg(test)]
@@ -30,12 +32,14 @@ const RECONCILIATIONS: usize = 16;
 const LOOKING: u64 = 70_000_000_000;
 
 /// What came of holding the wire against a log.
-#[derive(Clone, Debug)]
-struct Reconciliation {
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Reconciliation {
+    /// The log's name.
+    pub log: String,
     /// Nanoseconds since 1970 in UTC.
-    time: u64,
+    pub time: u64,
     /// Requests of each class, in the order of [`Class::ALL`].
-    counts: [u64; Class::ALL.len()],
+    pub counts: [u64; Class::ALL.len()],
 }
 
 /// What the pipeline writes and the exporters read.
@@ -131,11 +135,13 @@ impl State {
             return false;
         }
         let time = (self.clock)();
-        all.insert(name, Reconciliation { time, counts });
+        let log = name.clone();
+        all.insert(name, Reconciliation { log, time, counts });
         true
     }
 
-    fn reconciliations(&self) -> BTreeMap<String, Reconciliation> {
+    /// What came of holding the wire against logs, by their names.
+    pub fn reconciliations(&self) -> BTreeMap<String, Reconciliation> {
         lock(&self.reconciliations).clone()
     }
 

@@ -1,4 +1,4 @@
-//! The systemd unit, judged by systemd itself: every line is understood, and what the daemon may do stays small.
+//! The systemd units, judged by systemd itself: every line is understood, and what the daemon may do stays small.
 
 use std::env;
 use std::fs;
@@ -70,6 +70,54 @@ fn exposure_stays_below_three_of_ten() {
         output.status.success(),
         "systemd-analyze security: {}",
         said.lines().last().unwrap_or_default()
+    );
+}
+
+/// Templates of regular reports, as they are begun for somebody.
+#[test]
+fn templates_of_reports_are_understood_and_may_less_than_the_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../observer/dist");
+    for name in ["observer-report@.service", "observer-report@.timer"] {
+        let text = fs::read_to_string(dist.join(name)).unwrap();
+        let trial = text.replace("ExecStart=/usr/bin/observer", "ExecStart=/bin/true");
+        assert_eq!(
+            trial != text,
+            name.ends_with(".service"),
+            "the service starts /usr/bin/observer"
+        );
+        let instance = name.replace('@', "@owner");
+        fs::write(folder.path().join(instance), &trial).unwrap();
+        fs::write(folder.path().join(name), trial).unwrap();
+    }
+    for unit in [
+        "observer-report@owner.timer",
+        "observer-report@.timer",
+        "observer-report@.service",
+    ] {
+        let Some(output) = analyze(&["verify"], &folder.path().join(unit)) else {
+            return;
+        };
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(
+            output.status.success() && said.trim().is_empty(),
+            "systemd-analyze verify {unit}: {said}"
+        );
+    }
+    let exposure = |unit: &Path| {
+        let output = analyze(&["security", "--offline=true", "--no-pager"], unit)?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let level = said.rsplit_once(": ")?.1.split(' ').next()?.parse::<f64>();
+        Some(level.unwrap_or_else(|error| panic!("{error} in {said}")))
+    };
+    let report = exposure(&dist.join("observer-report@.service"));
+    assert!(
+        report.is_some() && report <= exposure(&unit()),
+        "{report:?}"
     );
 }
 

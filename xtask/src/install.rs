@@ -15,7 +15,13 @@ use crate::step;
 use crate::toolchain::Kind;
 
 const BINARY: &str = "usr/bin/observer";
-const UNIT: &str = "etc/systemd/system/observer.service";
+const UNITS: &str = "etc/systemd/system";
+/// The daemon's unit, and templates of reports, which nobody is made to want.
+const UNIT_FILES: [&str; 3] = [
+    "observer.service",
+    "observer-report@.service",
+    "observer-report@.timer",
+];
 /// What Prometheus and Alertmanager may be given.
 const PROMETHEUS: &str = "usr/share/observer/prometheus";
 /// What Grafana may be given.
@@ -39,11 +45,10 @@ pub fn install(place: &Place, wanted: Option<Kind>, root: Option<&Path>) -> Resu
     compile::all(place, wanted)?;
     let prefix = root.unwrap_or(Path::new("/"));
     replace(&place.binary(), &prefix.join(BINARY), 0o755)?;
-    replace(
-        &place.source("observer/dist/observer.service"),
-        &prefix.join(UNIT),
-        0o644,
-    )?;
+    for name in UNIT_FILES {
+        let from = place.source("observer/dist").join(name);
+        replace(&from, &prefix.join(UNITS).join(name), 0o644)?;
+    }
     others(place, prefix)?;
     let configuration = prefix.join(CONFIGURATION);
     if configuration.exists() {

@@ -3,6 +3,7 @@
 mod consumers;
 mod incidents;
 mod reading;
+mod report;
 mod responses;
 mod top;
 
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use incidents::{IncidentFormat, IncidentList, Incidents, ShowFormat};
 pub use reading::{ErrorColumn, Errors, Records};
+pub use report::{Audience, Length, Report, ReportFormat};
 pub use responses::{
     Act, Asked, Block, Export, Limit, One, ResponseFormat, ResponseList, ResponseLog, Responses,
     Unblock,
@@ -59,6 +61,8 @@ pub enum Command {
         #[command(subcommand)]
         command: Incidents,
     },
+    /// Write a report on a day, a week or a month for whom it concerns; 1: it was not complete enough to be written
+    Report(Report),
     /// Shut off a key, an app, an account, a credential or a network for some time
     Block(Block),
     /// Let only so many requests of a key, an app, an account, a credential or a network through

@@ -224,7 +224,7 @@ fn groups(
 }
 
 /// What is decided by, in a sentence that can be recomputed.
-fn words(class: ErrorClass, judgement: &Judgement<'_>) -> String {
+pub fn words(class: ErrorClass, judgement: &Judgement<'_>) -> String {
     let percent = |part, whole| 100.0 * ratio(part, whole);
     let mut text = format!(
         "{} errors: {} of {} ({:.2} %), before {} of {} ({:.2} %)",

@@ -106,6 +106,11 @@ async fn carry_out(request: &str, uid: u32, desk: &Desk) -> Result<String, Strin
             },
             None => Err(NO_SUCH.to_owned()),
         },
+        ("reconciliations", "") => {
+            let all = desk.state.reconciliations();
+            let all: Vec<_> = all.values().collect();
+            serde_json::to_string(&all).map_err(|error| error.to_string())
+        }
         _ => Err(NO_SUCH.to_owned()),
     }
 }
