@@ -9,10 +9,12 @@ mod capture;
 mod counters;
 mod labels;
 mod messages;
+pub mod money;
 pub mod reconcile;
 pub mod responsibility;
 mod series;
 mod snapshot;
+pub mod statement;
 pub(crate) mod window;
 
 #[cfg(test)]
