@@ -59,6 +59,8 @@ pub struct Config {
     pub incidents: Incidents,
     /// `[records]`
     pub records: Records,
+    /// `[statements]`
+    pub statements: Statements,
     /// `[metrics]`
     pub metrics: Metrics,
     /// `[[api]]`
