@@ -4,6 +4,7 @@ mod consumers;
 mod incidents;
 mod reading;
 mod responses;
+mod statements;
 mod top;
 
 pub use consumers::{
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use incidents::{IncidentFormat, IncidentList, Incidents, ShowFormat};
 pub use reading::{ErrorColumn, Errors, Records};
+pub use statements::{Invoice, InvoiceFormat};
 pub use responses::{
     Act, Asked, Block, Export, Limit, One, ResponseFormat, ResponseList, ResponseLog, Responses,
     Unblock,
@@ -51,6 +53,8 @@ pub enum Command {
     Usage(Usage),
     /// Say what went wrong and who is responsible, beside the period before
     Errors(Errors),
+    /// Say what every consumer used in a month and what that costs; closes a month that is over; 1: some were refused
+    Invoice(Invoice),
     /// Print exchanges one by one, from the folder of records
     Records(Records),
     /// List what is not as usual, say that it is known, or end it

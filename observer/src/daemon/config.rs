@@ -15,7 +15,7 @@ pub use files::{FileError, draft, load_pepper, load_registry, read_registry};
 pub use response::{OnStop, Refuse, Response, ResponseMode};
 pub use sections::{
     Api, Capture, CaptureMode, Control, Credential, Http, Identity, Incidents, Ledger, Metrics,
-    Privacy, Records, Seller, Targets, Tls,
+    Privacy, Records, Seller, Statements, Targets, Tls,
 };
 pub use values::{Bytes, Network, Period};
 
