@@ -2,6 +2,7 @@
 //!
 //! Readers take a snapshot under a short lock and format it outside, so that a slow reader holds nothing up.
 
+pub mod csv;
 pub mod history;
 pub mod live;
 pub mod metrics;
