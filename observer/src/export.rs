@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod notify;
 pub mod ocsf;
 pub mod records;
+pub mod statement;
 pub mod web;
 
 #[cfg(test)]
