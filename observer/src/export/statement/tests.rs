@@ -1,5 +1,6 @@
 //! Properties of every format, on statements of all kinds with hostile texts in every field.
 
+mod invoices;
 mod made;
 
 use proptest::prelude::*;
