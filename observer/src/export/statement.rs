@@ -4,6 +4,7 @@
 //! is the same bytes, and no text of a statement is anything but text in any format.
 
 pub mod csv;
+pub mod focus;
 pub mod html;
 pub mod ubl;
 

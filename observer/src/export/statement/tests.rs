@@ -2,6 +2,7 @@
 
 mod invoices;
 mod made;
+mod tables;
 
 use proptest::prelude::*;
 
