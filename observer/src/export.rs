@@ -2,12 +2,14 @@
 //!
 //! Readers take a snapshot under a short lock and format it outside, so that a slow reader holds nothing up.
 
+pub mod csv;
 pub mod history;
 pub mod live;
 pub mod metrics;
 pub mod notify;
 pub mod ocsf;
 pub mod records;
+pub mod statement;
 pub mod web;
 
 #[cfg(test)]

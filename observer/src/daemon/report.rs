@@ -1,12 +1,12 @@
 //! What every reading command prints: a period, how complete it is, and rows, as a table, JSON or CSV.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
 use super::cli::Format;
 use super::failure::Failure;
+use crate::export::csv;
 
 /// One value.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,41 +166,11 @@ impl Cell {
 
     fn csv(&self) -> String {
         match self {
-            Self::Text(text) => csv(text).into_owned(),
+            Self::Text(text) => csv::cell(text).into_owned(),
             Self::Count(count) => count.to_string(),
             Self::Number(number) => number.to_string(),
         }
     }
-}
-
-/// RFC 4180 section 2. A text that a spreadsheet would take for a formula is made one that it does not, and what would steer
-/// a terminal is shown instead.
-pub fn csv(text: &str) -> Cow<'_, str> {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if !formula && !text.contains(['"', ',']) && !text.contains(is_steering) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 1);
-    if formula {
-        safe.push('\'');
-    }
-    for c in text.chars() {
-        if is_steering(c) {
-            safe.extend(c.escape_unicode());
-        } else {
-            safe.push(c);
-        }
-    }
-    if safe.contains(['"', ',']) {
-        safe = format!("\"{}\"", safe.replace('"', "\"\""));
-    }
-    safe.into()
-}
-
-/// Whether a character steers a terminal or turns the direction of what is beside it, instead of being shown.
-fn is_steering(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A JSON text that says the same without what a terminal would obey: such characters stand in strings only (RFC 8259 section
@@ -233,6 +203,7 @@ pub fn time(second: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::csv::is_steering;
 
     /// What a hostile name may hold reaches nobody's terminal or spreadsheet, in any format.
     #[test]
