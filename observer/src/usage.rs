@@ -9,7 +9,6 @@ mod capture;
 mod counters;
 mod labels;
 mod messages;
-pub mod money;
 pub mod reconcile;
 pub mod responsibility;
 mod series;
@@ -25,6 +24,7 @@ use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use crate::identity::money;
 pub use agreements::Agreements;
 pub use capture::{CaptureStats, InterfaceTraffic, LedgerStats, Opaque, ProgramRuns, Responses};
 pub use counters::{Counters, recent_nanoseconds};

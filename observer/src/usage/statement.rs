@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::money::Money;
+pub use crate::identity::registry::Meter;
 
 /// A statement. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,20 +153,6 @@ pub enum LineKind {
     Allowance,
 }
 
-/// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Meter {
-    /// Exchanges.
-    Requests,
-    /// Bytes of request contents.
-    RequestBytes,
-    /// Bytes of response contents.
-    ResponseBytes,
-    /// Milliseconds of service.
-    ServiceMs,
-}
-
 /// How something is taxed: category (UNCL 5305) and rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Vat {
@@ -226,24 +213,6 @@ fn is_zero(money: &Money) -> bool {
 }
 
 impl Meter {
-    /// Every one.
-    pub const ALL: [Self; 4] = [
-        Self::Requests,
-        Self::RequestBytes,
-        Self::ResponseBytes,
-        Self::ServiceMs,
-    ];
-
-    /// The name in plans and statements.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Requests => "requests",
-            Self::RequestBytes => "request_bytes",
-            Self::ResponseBytes => "response_bytes",
-            Self::ServiceMs => "service_ms",
-        }
-    }
-
     /// How much of it was used.
     pub const fn of(self, used: &Used) -> u64 {
         match self {

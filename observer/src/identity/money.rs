@@ -2,10 +2,14 @@
 //!
 //! Invariant: no floating point, and no amount that was not checked for overflow.
 
+mod currency;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use currency::{Currency, NotCurrency};
 
 /// Units of a whole.
 const WHOLE: i128 = 1_000_000_000;
