@@ -9,6 +9,7 @@ mod capture;
 mod counters;
 mod labels;
 mod messages;
+pub mod period;
 pub mod reconcile;
 pub mod responsibility;
 mod series;
