@@ -61,6 +61,17 @@ impl Money {
             .ok_or(NotMoney::Overflow)
     }
 
+    /// The difference.
+    ///
+    /// # Errors
+    /// When it is larger than any.
+    pub fn minus(self, other: Self) -> Result<Self, NotMoney> {
+        self.0
+            .checked_sub(other.0)
+            .map(Self)
+            .ok_or(NotMoney::Overflow)
+    }
+
     /// The same with the other sign.
     pub const fn negated(self) -> Self {
         Self(-self.0)

@@ -124,8 +124,11 @@ pub struct Line {
     /// Of which route only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// How much of it.
+    /// How much of it; of a price by the package, how many packages.
     pub quantity: u64,
+    /// Units that were used, where `quantity` counts packages of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed: Option<u64>,
     /// Of how many units `price` is the price.
     pub per: u64,
     /// Price of `per` units, exact.
@@ -206,6 +209,19 @@ pub struct Used {
     pub response_bytes: u64,
     /// Milliseconds of service.
     pub service_ms: u64,
+}
+
+impl Used {
+    /// The sum; `None` when a count is larger than any.
+    pub fn plus(self, other: &Self) -> Option<Self> {
+        Some(Self {
+            requests: self.requests.checked_add(other.requests)?,
+            uncertain: self.uncertain.checked_add(other.uncertain)?,
+            request_bytes: self.request_bytes.checked_add(other.request_bytes)?,
+            response_bytes: self.response_bytes.checked_add(other.response_bytes)?,
+            service_ms: self.service_ms.checked_add(other.service_ms)?,
+        })
+    }
 }
 
 fn is_zero(money: &Money) -> bool {
