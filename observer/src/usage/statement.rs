@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::money::Money;
+pub use crate::identity::registry::Meter;
 
 /// A statement. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,8 +124,11 @@ pub struct Line {
     /// Of which route only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// How much of it.
+    /// How much of it; of a price by the package, how many packages.
     pub quantity: u64,
+    /// Units that were used, where `quantity` counts packages of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed: Option<u64>,
     /// Of how many units `price` is the price.
     pub per: u64,
     /// Price of `per` units, exact.
@@ -150,20 +154,6 @@ pub enum LineKind {
     Minimum,
     /// What is taken off again, so that nothing is to be paid.
     Allowance,
-}
-
-/// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Meter {
-    /// Exchanges.
-    Requests,
-    /// Bytes of request contents.
-    RequestBytes,
-    /// Bytes of response contents.
-    ResponseBytes,
-    /// Milliseconds of service.
-    ServiceMs,
 }
 
 /// How something is taxed: category (UNCL 5305) and rate.
@@ -221,29 +211,24 @@ pub struct Used {
     pub service_ms: u64,
 }
 
+impl Used {
+    /// The sum; `None` when a count is larger than any.
+    pub fn plus(self, other: &Self) -> Option<Self> {
+        Some(Self {
+            requests: self.requests.checked_add(other.requests)?,
+            uncertain: self.uncertain.checked_add(other.uncertain)?,
+            request_bytes: self.request_bytes.checked_add(other.request_bytes)?,
+            response_bytes: self.response_bytes.checked_add(other.response_bytes)?,
+            service_ms: self.service_ms.checked_add(other.service_ms)?,
+        })
+    }
+}
+
 fn is_zero(money: &Money) -> bool {
     *money == Money::ZERO
 }
 
 impl Meter {
-    /// Every one.
-    pub const ALL: [Self; 4] = [
-        Self::Requests,
-        Self::RequestBytes,
-        Self::ResponseBytes,
-        Self::ServiceMs,
-    ];
-
-    /// The name in plans and statements.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Requests => "requests",
-            Self::RequestBytes => "request_bytes",
-            Self::ResponseBytes => "response_bytes",
-            Self::ServiceMs => "service_ms",
-        }
-    }
-
     /// How much of it was used.
     pub const fn of(self, used: &Used) -> u64 {
         match self {

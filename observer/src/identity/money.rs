@@ -2,10 +2,14 @@
 //!
 //! Invariant: no floating point, and no amount that was not checked for overflow.
 
+mod currency;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use currency::{Currency, NotCurrency};
 
 /// Units of a whole.
 const WHOLE: i128 = 1_000_000_000;
@@ -53,6 +57,17 @@ impl Money {
     pub fn plus(self, other: Self) -> Result<Self, NotMoney> {
         self.0
             .checked_add(other.0)
+            .map(Self)
+            .ok_or(NotMoney::Overflow)
+    }
+
+    /// The difference.
+    ///
+    /// # Errors
+    /// When it is larger than any.
+    pub fn minus(self, other: Self) -> Result<Self, NotMoney> {
+        self.0
+            .checked_sub(other.0)
             .map(Self)
             .ok_or(NotMoney::Overflow)
     }
