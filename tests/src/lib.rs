@@ -10,6 +10,7 @@
 
 pub mod akb;
 pub mod caller;
+pub mod bills;
 pub mod browser;
 pub mod canary;
 pub mod capture;

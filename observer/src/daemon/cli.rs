@@ -19,11 +19,11 @@ use clap::{Args, Parser, Subcommand};
 
 pub use incidents::{IncidentFormat, IncidentList, Incidents, ShowFormat};
 pub use reading::{ErrorColumn, Errors, Records};
-pub use statements::{Invoice, InvoiceFormat};
 pub use responses::{
     Act, Asked, Block, Export, Limit, One, ResponseFormat, ResponseList, ResponseLog, Responses,
     Unblock,
 };
+pub use statements::{Invoice, InvoiceFormat};
 pub use top::Top;
 
 /// Attributes this host's HTTP traffic to API keys, seen from the kernel.

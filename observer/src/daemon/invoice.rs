@@ -15,7 +15,7 @@ use super::cli::{Invoice, InvoiceFormat};
 use super::config::Config;
 use super::failure::Failure;
 use super::progress::Progress;
-use super::{reading, rules};
+use super::rules;
 use crate::export::statement::Refused;
 use crate::identity::shown::{Shown, without_keys};
 use crate::store::archive::{Archive, ArchiveError};
@@ -99,7 +99,10 @@ pub fn invoice(arguments: &Invoice) -> Result<bool, Failure> {
 }
 
 fn no_account(id: &str) -> Failure {
-    let why = format!("`{}` is no account (see observer consumers list)", Shown(id));
+    let why = format!(
+        "`{}` is no account (see observer consumers list)",
+        Shown(id)
+    );
     Failure::input("--consumer", why)
 }
 

@@ -72,8 +72,7 @@ impl Archive {
             .mode(0o640)
             .open(&path)
             .map_err(failed(&path))?;
-        flock(&lock, FlockOperation::LockExclusive)
-            .map_err(|error| failed(&path)(error.into()))?;
+        flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(&path)(error.into()))?;
         Ok(Self {
             folder: folder.to_owned(),
             lock: Some(lock),
@@ -165,7 +164,9 @@ impl Archive {
 /// # Errors
 /// What the system refuses.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or_else(|| Path::new("."));
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());

@@ -26,7 +26,12 @@ pub struct Invoice {
     #[arg(long)]
     pub draft: bool,
     /// Take what was closed back with a credit note, and close the period anew with what the ledger has now
-    #[arg(long, requires = "consumer", requires = "reason", conflicts_with = "draft")]
+    #[arg(
+        long,
+        requires = "consumer",
+        requires = "reason",
+        conflicts_with = "draft"
+    )]
     pub correct: bool,
     /// Why it is corrected; it stands on the credit note
     #[arg(long, value_name = "TEXT", requires = "correct")]

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 use super::super::config::Config;
 use super::super::failure::Failure;
-use super::super::{report, run, usage};
 use super::super::reading;
+use super::super::{report, run, usage};
 use crate::identity::Registry;
 use crate::identity::registry::Account;
 use crate::store::{self, Coverage, Retention};
@@ -45,7 +47,8 @@ struct Whole {
 /// # Errors
 /// When there is none of that name.
 pub fn periods(account: &Account, name: &str) -> Result<Vec<Period>, Failure> {
-    Period::parse(name, &account.zone()).map_err(|error| Failure::input("--period", error))
+    let zone = account.time_zone.clone().unwrap_or(TimeZone::UTC);
+    Period::parse(name, &zone).map_err(|error| Failure::input("--period", error))
 }
 
 impl<'a> Books<'a> {
@@ -66,9 +69,10 @@ impl<'a> Books<'a> {
         });
         let currency = match seller.currency.as_deref() {
             None => None,
-            Some(code) => Some(code.parse().map_err(|error| {
-                Failure::input("[seller] currency", format_args!("`{code}` {error}"))
-            })?),
+            Some(code) => {
+                let read = Currency::parse(code);
+                Some(read.map_err(|error| Failure::input("[seller] currency", error))?)
+            }
         };
         Ok(Self {
             registry,
@@ -107,7 +111,10 @@ impl<'a> Books<'a> {
         notes.extend(self.note.clone());
         let (all, uncertain) = rows.iter().fold((0_u64, 0_u64), |(all, uncertain), row| {
             let add = u64::saturating_add;
-            (add(all, row.used.requests), add(uncertain, row.used.uncertain))
+            (
+                add(all, row.used.requests),
+                add(uncertain, row.used.uncertain),
+            )
         });
         let own = match all {
             0 => 1.0,
@@ -131,7 +138,10 @@ impl<'a> Books<'a> {
     pub fn coverage(&self) -> (u64, u64, f64) {
         let from = self.known.keys().map(|(from, _)| *from).min();
         let until = self.known.keys().map(|(_, until)| *until).max();
-        let whole = self.known.values().map(|whole| whole.coverage.completeness());
+        let whole = self
+            .known
+            .values()
+            .map(|whole| whole.coverage.completeness());
         let least = whole.fold(1.0, f64::min);
         (from.unwrap_or(self.now), until.unwrap_or(self.now), least)
     }

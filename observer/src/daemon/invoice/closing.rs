@@ -55,7 +55,9 @@ pub fn close(
         (_, None) => issue(draft, Kind::Invoice),
     };
     closed.push(invoice);
-    archive.keep(&period, &account, &closed).map_err(unarchived)?;
+    archive
+        .keep(&period, &account, &closed)
+        .map_err(unarchived)?;
     Ok(closed)
 }
 
