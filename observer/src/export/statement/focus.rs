@@ -15,7 +15,7 @@ use crate::usage::money::Money;
 use crate::usage::statement::{Kind, Statement};
 
 /// The columns, in order.
-pub const COLUMNS: [&str; 41] = [
+pub const COLUMNS: [&str; 42] = [
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
@@ -44,6 +44,7 @@ pub const COLUMNS: [&str; 41] = [
     "ProviderName",
     "PublisherName",
     "ResourceId",
+    "ResourceName",
     "ResourceType",
     "ServiceCategory",
     "ServiceName",
@@ -169,6 +170,7 @@ fn row(head: &Head<'_>, charge: &Charge<'_>) -> [String; COLUMNS.len()] {
         safe(head.issuer),
         safe(head.issuer),
         charge.resource.as_deref().map_or_else(nothing, safe),
+        nothing(),
         charge.resource.as_ref().map_or("", |_| "Route").to_owned(),
         SERVICE.0.to_owned(),
         safe(api),

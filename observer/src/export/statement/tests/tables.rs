@@ -89,7 +89,7 @@ fn focus_prices_what_was_used() {
     let categories: Vec<String> = (0..rows.len())
         .map(|row| of(row, "ChargeCategory"))
         .collect();
-    assert_eq!(categories, ["Usage", "Purchase", "Tax"]);
+    assert_eq!(categories, ["Usage", "Adjustment", "Tax"]);
     for (column, value) in [
         ("PricingQuantity", "412.031"),
         ("PricingUnit", "1000 Requests"),
