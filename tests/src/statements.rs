@@ -70,7 +70,11 @@ pub fn statement(seed: u64, rules: Rules) -> Statement {
     let credits = random.random_ratio(1, 4);
     let mut made = Statement {
         number: Some(format!("acme-2026-{seed:04}")),
-        kind: if credits { Kind::CreditNote } else { Kind::Invoice },
+        kind: if credits {
+            Kind::CreditNote
+        } else {
+            Kind::Invoice
+        },
         corrects: credits.then(|| "acme-2026-0001".to_owned()),
         reason: credits.then(|| text(random)),
         issued: Some("2026-12-01T02:10:00Z".to_owned()),
@@ -98,14 +102,20 @@ pub fn statement(seed: u64, rules: Rules) -> Statement {
             ..Used::default()
         },
         completeness: 1.0 - f64::from(random.random_range(0..1_000_u32)) / 1e6,
-        notes: (0..random.random_range(0..3)).map(|_| text(random)).collect(),
+        notes: (0..random.random_range(0..3))
+            .map(|_| text(random))
+            .collect(),
     };
     for _ in 0..random.random_range(1..4) {
         tiers(random, &mut made, &vats);
     }
     if random.random_ratio(1, 3) {
         let vat = choice(random, &vats);
-        let kind = if random.random() { LineKind::Fee } else { LineKind::Minimum };
+        let kind = if random.random() {
+            LineKind::Fee
+        } else {
+            LineKind::Minimum
+        };
         let amount = money(random, 100).rounded(places).expect("an amount");
         let words = text(random);
         made.lines.push(flat(kind, words, amount, vat));
@@ -119,7 +129,9 @@ fn tiers(random: &mut ChaCha8Rng, made: &mut Statement, vats: &[Vat]) {
     let meter = choice(random, &Meter::ALL);
     let per = choice(random, &[1, 100, 1_000, 1_000_000]);
     let api = random.random_bool(0.5).then(|| text(random));
-    let route = random.random_bool(0.3).then(|| "/v1/widgets/{id}".to_owned());
+    let route = random
+        .random_bool(0.3)
+        .then(|| "/v1/widgets/{id}".to_owned());
     let vat = choice(random, vats);
     let free = random.random_ratio(1, 6);
     for _ in 0..random.random_range(1..4) {
@@ -127,7 +139,9 @@ fn tiers(random: &mut ChaCha8Rng, made: &mut Statement, vats: &[Vat]) {
         let price = if free { Money::ZERO } else { money(random, 3) };
         let adds = !free && random.random_ratio(1, 5);
         let surcharge = if adds { money(random, 20) } else { Money::ZERO };
-        let exact = price.times(quantity, per, 9).and_then(|cost| cost.plus(surcharge));
+        let exact = price
+            .times(quantity, per, 9)
+            .and_then(|cost| cost.plus(surcharge));
         let amount = exact.and_then(|exact| exact.rounded(made.places));
         made.lines.push(Line {
             kind: LineKind::Usage,

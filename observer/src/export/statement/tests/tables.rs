@@ -96,7 +96,7 @@ fn focus_prices_what_was_used() {
         ("ListUnitPrice", "0.4"),
         ("ListCost", "164.8124"),
         ("BilledCost", "164.81"),
-        ("ConsumedQuantity", "412031"),
+        ("ConsumedQuantity", "412031.0"),
         ("ResourceId", "orders /v1/widgets/{id}"),
         ("Tags", "{\"observer/plan\":\"gold\"}"),
         ("x_observer_completeness", "0.9999815"),
