@@ -39,5 +39,6 @@ pub mod promql;
 pub mod require;
 pub mod response;
 pub mod scripts;
+pub mod statements;
 pub mod tally;
 pub mod traffic;

@@ -1,9 +1,11 @@
 //! Statements as FOCUS 1.2 (FinOps Open Cost and Usage Specification): a row a charge, with what it would cost by the list.
 //!
-//! Columns are those of the specification that say something here, in its order; ours begins with `x_`. Every row's cost is its
-//! unit price times its quantity, and what is billed in all rows of an invoice is the invoice's total.
+//! Columns are those of the specification, in its order; ours begins with `x_`. Every row's cost is its unit price times its
+//! quantity, and what is billed in all rows of an invoice is the invoice's total.
 
 mod charge;
+
+use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -14,8 +16,9 @@ use crate::export::csv::{cell, shown};
 use crate::usage::money::Money;
 use crate::usage::statement::{Kind, Statement};
 
-/// The columns, in order.
-pub const COLUMNS: [&str; 41] = [
+/// The columns, in order: all of FOCUS 1.2, then ours.
+pub const COLUMNS: [&str; 58] = [
+    "AvailabilityZone",
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
@@ -23,12 +26,21 @@ pub const COLUMNS: [&str; 41] = [
     "BillingCurrency",
     "BillingPeriodEnd",
     "BillingPeriodStart",
+    "CapacityReservationId",
+    "CapacityReservationStatus",
     "ChargeCategory",
     "ChargeClass",
     "ChargeDescription",
     "ChargeFrequency",
     "ChargePeriodEnd",
     "ChargePeriodStart",
+    "CommitmentDiscountCategory",
+    "CommitmentDiscountId",
+    "CommitmentDiscountName",
+    "CommitmentDiscountQuantity",
+    "CommitmentDiscountStatus",
+    "CommitmentDiscountType",
+    "CommitmentDiscountUnit",
     "ConsumedQuantity",
     "ConsumedUnit",
     "ContractedCost",
@@ -39,11 +51,18 @@ pub const COLUMNS: [&str; 41] = [
     "ListCost",
     "ListUnitPrice",
     "PricingCategory",
+    "PricingCurrency",
+    "PricingCurrencyContractedUnitPrice",
+    "PricingCurrencyEffectiveCost",
+    "PricingCurrencyListUnitPrice",
     "PricingQuantity",
     "PricingUnit",
     "ProviderName",
     "PublisherName",
+    "RegionId",
+    "RegionName",
     "ResourceId",
+    "ResourceName",
     "ResourceType",
     "ServiceCategory",
     "ServiceName",
@@ -58,6 +77,9 @@ pub const COLUMNS: [&str; 41] = [
     "Tags",
     "x_observer_completeness",
 ];
+
+/// What the names of columns with numbers end in.
+const NUMBERS: [&str; 3] = ["Cost", "Price", "Quantity"];
 
 /// What an API is among services.
 const SERVICE: (&str, &str) = ("Integration", "API Management");
@@ -89,7 +111,7 @@ struct Head<'a> {
     currency: &'a str,
     from: Timestamp,
     until: Timestamp,
-    tags: String,
+    tags: Option<String>,
 }
 
 impl<'a> Head<'a> {
@@ -108,9 +130,7 @@ impl<'a> Head<'a> {
             currency: currency(statement)?,
             from: moment("the period's first moment", &statement.period.from)?,
             until: moment("the moment after the period", &statement.period.until)?,
-            tags: plan.map_or_else(String::new, |plan| {
-                json!({ "observer/plan": plan }).to_string()
-            }),
+            tags: plan.map(|plan| json!({ "observer/plan": plan }).to_string()),
         })
     }
 }
@@ -121,66 +141,65 @@ fn moment(what: &'static str, text: &str) -> Result<Timestamp, Refused> {
 }
 
 fn row(head: &Head<'_>, charge: &Charge<'_>) -> [String; COLUMNS.len()] {
+    COLUMNS.map(|column| {
+        let value = value(column, head, charge).unwrap_or_default();
+        // A number below zero is no formula.
+        let is_number = NUMBERS.iter().any(|end| column.ends_with(end));
+        if is_number {
+            value.into_owned()
+        } else {
+            cell(&value).into_owned()
+        }
+    })
+}
+
+/// What a column says of a charge; nothing where there is nothing to say, as of regions, capacity and commitments.
+fn value<'a>(column: &str, head: &'a Head<'_>, charge: &'a Charge<'_>) -> Option<Cow<'a, str>> {
     let statement = head.statement;
-    let nothing = String::new;
-    let safe = |text: &str| cell(text.trim()).into_owned();
-    let billed = charge.billed.fixed(statement.places);
-    let (from, until) = (head.from.to_string(), head.until.to_string());
-    let api = charge.api.unwrap_or(ALL_APIS);
+    let billed = || decimal(&charge.billed.fixed(statement.places)).into();
     let priced = charge.priced.as_ref();
-    let price = priced.map_or_else(nothing, |priced| priced.price.to_string());
-    let list = priced.map_or_else(|| billed.clone(), |priced| priced.cost.clone());
-    let invoice = match statement.kind {
-        Kind::Draft => "",
-        Kind::Invoice | Kind::CreditNote => statement.number.as_deref().unwrap_or_default(),
-    };
-    let correction = match statement.kind {
-        Kind::CreditNote => "Correction",
-        Kind::Draft | Kind::Invoice => "",
-    };
-    [
-        billed.clone(),
-        safe(head.account),
-        safe(given(&statement.customer.name).unwrap_or_default()),
-        "Account".to_owned(),
-        head.currency.to_owned(),
-        until.clone(),
-        from.clone(),
-        charge.category.name().to_owned(),
-        correction.to_owned(),
-        safe(&charge.text),
-        charge.category.frequency().to_owned(),
-        until,
-        from,
-        charge
-            .consumed
-            .map_or_else(nothing, |(quantity, _)| quantity.to_string()),
-        charge.consumed.map_or("", |(_, unit)| unit).to_owned(),
-        list.clone(),
-        price.clone(),
-        billed,
-        safe(invoice),
-        safe(head.issuer),
-        list,
-        price,
-        priced.map_or("", |_| "Standard").to_owned(),
-        priced.map_or_else(nothing, |priced| priced.quantity.clone()),
-        priced.map_or_else(nothing, |priced| priced.unit.clone()),
-        safe(head.issuer),
-        safe(head.issuer),
-        charge.resource.as_deref().map_or_else(nothing, safe),
-        charge.resource.as_ref().map_or("", |_| "Route").to_owned(),
-        SERVICE.0.to_owned(),
-        safe(api),
-        SERVICE.1.to_owned(),
-        priced.map_or("", |priced| priced.sku).to_owned(),
-        priced.map_or("", |priced| priced.meter).to_owned(),
-        nothing(),
-        priced.map_or_else(nothing, |priced| safe(&priced.price_id)),
-        nothing(),
-        nothing(),
-        nothing(),
-        safe(&head.tags),
-        statement.completeness.to_string(),
-    ]
+    Some(match column {
+        "BilledCost" | "EffectiveCost" | "PricingCurrencyEffectiveCost" => billed(),
+        "BillingAccountId" => head.account.into(),
+        "BillingAccountName" => given(&statement.customer.name)?.into(),
+        "BillingAccountType" => "Account".into(),
+        "BillingCurrency" | "PricingCurrency" => head.currency.into(),
+        "BillingPeriodEnd" | "ChargePeriodEnd" => head.until.to_string().into(),
+        "BillingPeriodStart" | "ChargePeriodStart" => head.from.to_string().into(),
+        "ChargeCategory" => charge.category.name().into(),
+        "ChargeClass" if statement.kind == Kind::CreditNote => "Correction".into(),
+        "ChargeDescription" => (&*charge.text).into(),
+        "ChargeFrequency" => charge.category.frequency().into(),
+        "ConsumedQuantity" => decimal(&charge.consumed?.0.to_string()).into(),
+        "ConsumedUnit" => charge.consumed?.1.into(),
+        "ContractedCost" | "ListCost" => {
+            priced.map_or_else(billed, |priced| decimal(&priced.cost).into())
+        }
+        "ContractedUnitPrice"
+        | "ListUnitPrice"
+        | "PricingCurrencyContractedUnitPrice"
+        | "PricingCurrencyListUnitPrice" => decimal(&priced?.price.to_string()).into(),
+        "InvoiceId" if statement.kind != Kind::Draft => given(&statement.number)?.into(),
+        "InvoiceIssuerName" | "ProviderName" | "PublisherName" => head.issuer.into(),
+        "PricingCategory" => priced.map(|_| "Standard")?.into(),
+        "PricingQuantity" => decimal(&priced?.quantity).into(),
+        "PricingUnit" => (&*priced?.unit).into(),
+        "ResourceId" => charge.resource.as_deref()?.into(),
+        "ResourceType" => charge.resource.as_ref().map(|_| "Route")?.into(),
+        "ServiceCategory" => SERVICE.0.into(),
+        "ServiceName" => charge.api.unwrap_or(ALL_APIS).into(),
+        "ServiceSubcategory" => SERVICE.1.into(),
+        "SkuId" => priced?.sku.into(),
+        "SkuMeter" => priced?.meter.into(),
+        "SkuPriceId" => (&*priced?.price_id).into(),
+        "Tags" => head.tags.as_deref()?.into(),
+        "x_observer_completeness" => statement.completeness.to_string().into(),
+        _ => return None,
+    })
+}
+
+/// A number that nobody takes for a column of whole ones, which a decimal column of FOCUS is not.
+fn decimal(number: &str) -> String {
+    let point = if number.contains('.') { "" } else { ".0" };
+    format!("{number}{point}")
 }

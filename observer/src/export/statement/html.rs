@@ -93,6 +93,7 @@ fn party_name(party: &Party) -> Cow<'_, str> {
 /// Name, address, country, VAT id, and the account's id.
 fn address(party: &Party) -> Markup {
     let lines = given(&party.address).unwrap_or_default().lines();
+    let lines = lines.filter(|line| !line.trim().is_empty());
     let lines: Vec<Cow<'_, str>> = lines.map(shown).collect();
     html! {
         p { strong { bdi { (party_name(party)) } } }

@@ -214,8 +214,8 @@ fn totals(xml: &mut Xml, statement: &Statement, sums: &Sums) {
     xml.amount("cbc:LineExtensionAmount", sums.lines);
     xml.amount("cbc:TaxExclusiveAmount", sums.signed(statement.net));
     xml.amount("cbc:TaxInclusiveAmount", sums.signed(statement.total));
-    if sums.allowances != Money::ZERO {
-        xml.amount("cbc:AllowanceTotalAmount", sums.allowances);
+    if let Some(allowances) = sums.allowances {
+        xml.amount("cbc:AllowanceTotalAmount", allowances);
     }
     if sums.charges != Money::ZERO {
         xml.amount("cbc:ChargeTotalAmount", sums.charges);

@@ -14,7 +14,9 @@ const DIGITS: usize = 30;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Category {
     Usage,
-    Purchase,
+    /// What is charged beside the usage of its own period. A purchase is none: by the rule of EffectiveCost it would cost
+    /// nothing, as what it pays for comes later.
+    Adjustment,
     Credit,
     Tax,
 }
@@ -49,7 +51,7 @@ impl Category {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Usage => "Usage",
-            Self::Purchase => "Purchase",
+            Self::Adjustment => "Adjustment",
             Self::Credit => "Credit",
             Self::Tax => "Tax",
         }
@@ -58,7 +60,7 @@ impl Category {
     pub(super) const fn frequency(self) -> &'static str {
         match self {
             Self::Usage => "Usage-Based",
-            Self::Purchase => "Recurring",
+            Self::Adjustment => "Recurring",
             Self::Credit | Self::Tax => "One-Time",
         }
     }
@@ -150,7 +152,7 @@ fn usage<'a>(
         return Ok(());
     }
     let more = Charge {
-        category: Category::Purchase,
+        category: Category::Adjustment,
         text: charge.text.clone(),
         api: charge.api,
         resource: charge.resource.clone(),
@@ -170,7 +172,7 @@ fn flat<'a>(
     amount: Money,
 ) -> Result<Charge<'a>, Refused> {
     Ok(Charge {
-        category: Category::Purchase,
+        category: Category::Adjustment,
         text: text(line),
         api: given(&line.api),
         resource: resource(line),

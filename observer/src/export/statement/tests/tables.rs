@@ -89,14 +89,14 @@ fn focus_prices_what_was_used() {
     let categories: Vec<String> = (0..rows.len())
         .map(|row| of(row, "ChargeCategory"))
         .collect();
-    assert_eq!(categories, ["Usage", "Purchase", "Tax"]);
+    assert_eq!(categories, ["Usage", "Adjustment", "Tax"]);
     for (column, value) in [
         ("PricingQuantity", "412.031"),
         ("PricingUnit", "1000 Requests"),
         ("ListUnitPrice", "0.4"),
         ("ListCost", "164.8124"),
         ("BilledCost", "164.81"),
-        ("ConsumedQuantity", "412031"),
+        ("ConsumedQuantity", "412031.0"),
         ("ResourceId", "orders /v1/widgets/{id}"),
         ("Tags", "{\"observer/plan\":\"gold\"}"),
         ("x_observer_completeness", "0.9999815"),

@@ -10,8 +10,8 @@ use crate::usage::statement::{Kind, Line, LineKind, Statement};
 pub(super) struct Sums {
     /// Of the lines.
     pub(super) lines: Money,
-    /// Of what is taken off the document.
-    pub(super) allowances: Money,
+    /// Of what is taken off the document, if anything is: nothing may be taken off, which is not the same (EN 16931, BR-CO-11).
+    pub(super) allowances: Option<Money>,
     /// Of what is added to the document.
     pub(super) charges: Money,
     /// Whether the statement has what it gives back below zero, and the document above.
@@ -34,17 +34,21 @@ impl Sums {
         }
         let lines = amounts(|line| !is_allowance(line))?;
         let turned = statement.kind == Kind::CreditNote && lines < Money::ZERO;
-        let below = amounts(|line| is_allowance(line) && line.amount < Money::ZERO)?;
-        let above = amounts(|line| is_allowance(line) && line.amount >= Money::ZERO)?;
-        let (allowances, charges) = if turned {
-            (above, below)
-        } else {
-            (below.negated(), above)
-        };
+        let signed = |money: Money| if turned { money.negated() } else { money };
+        let (mut allowances, mut charges) = (None, Money::ZERO);
+        for adjustment in statement.lines.iter().filter(|line| is_allowance(line)) {
+            let amount = signed(adjustment.amount);
+            if amount > Money::ZERO {
+                charges = charges.plus(amount)?;
+            } else {
+                let sum = allowances.unwrap_or(Money::ZERO);
+                allowances = Some(sum.plus(amount.negated())?);
+            }
+        }
         let taxes = statement.taxes.iter();
         agree(
             "its lines and its net",
-            lines.plus(below)?.plus(above)?,
+            lines.plus(amounts(is_allowance)?)?,
             statement.net,
         )?;
         if !statement.taxes.is_empty() {
@@ -64,10 +68,8 @@ impl Sums {
             statement.net.plus(statement.tax)?,
             statement.total,
         )?;
-        let lines = if turned { lines.negated() } else { lines };
-        let charges = if turned { charges.negated() } else { charges };
         Ok(Self {
-            lines,
+            lines: signed(lines),
             allowances,
             charges,
             turned,
