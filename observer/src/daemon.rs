@@ -9,6 +9,7 @@ mod errors;
 mod failure;
 mod host;
 mod incidents;
+mod invoice;
 mod keylog;
 mod keys;
 mod login;
@@ -75,6 +76,11 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Usage(arguments) => usage::usage(&arguments)?,
         Command::Errors(arguments) => errors::errors(&arguments)?,
+        Command::Invoice(arguments) => {
+            if !invoice::invoice(&arguments)? {
+                return Ok(ExitCode::from(1));
+            }
+        }
         Command::Records(arguments) => records::records(&arguments)?,
         Command::Incidents { command } => return incidents::incidents(&command),
         Command::Report(arguments) => {

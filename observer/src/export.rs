@@ -10,6 +10,7 @@ pub mod ocsf;
 pub mod plain;
 pub mod records;
 pub mod reports;
+pub mod statement;
 pub mod web;
 
 #[cfg(test)]

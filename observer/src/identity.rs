@@ -9,6 +9,7 @@ pub mod document;
 pub mod extract;
 pub mod fingerprint;
 pub mod foreign;
+pub mod money;
 pub mod registry;
 pub mod shown;
 pub mod spelling;

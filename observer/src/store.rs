@@ -4,6 +4,7 @@
 //! together with the ring positions that it was read up to, before it is handed to the writer, and the ledger notes its
 //! number in the transaction that takes it.
 
+pub mod archive;
 mod batch;
 mod journal;
 mod read;

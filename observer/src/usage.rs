@@ -7,12 +7,16 @@ mod agreements;
 pub mod batch;
 mod capture;
 mod counters;
+pub mod draft;
 mod labels;
 mod messages;
+pub mod period;
+pub mod rating;
 pub mod reconcile;
 pub mod responsibility;
 mod series;
 mod snapshot;
+pub mod statement;
 pub(crate) mod window;
 
 #[cfg(test)]
@@ -23,6 +27,7 @@ use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use crate::identity::money;
 pub use agreements::Agreements;
 pub use capture::{CaptureStats, InterfaceTraffic, LedgerStats, Opaque, ProgramRuns, Responses};
 pub use counters::{Counters, recent_nanoseconds};

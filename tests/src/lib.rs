@@ -10,6 +10,7 @@
 
 pub mod akb;
 pub mod caller;
+pub mod bills;
 pub mod browser;
 pub mod canary;
 pub mod capture;
@@ -38,5 +39,6 @@ pub mod promql;
 pub mod require;
 pub mod response;
 pub mod scripts;
+pub mod statements;
 pub mod tally;
 pub mod traffic;

@@ -37,6 +37,14 @@ pub fn require_programs(programs: &[&str]) -> bool {
 /// # Panics
 /// As [`require`].
 pub fn require_with_modules(programs: &[&str], modules: &[&str]) -> bool {
+    require_modules(modules) && require(programs)
+}
+
+/// Whether modules of Python from PyPI are there, for what needs no more than them.
+///
+/// # Panics
+/// As [`require`].
+pub fn require_modules(modules: &[&str]) -> bool {
     let lacks = |module: &&&str| {
         let import = format!("import {module}");
         let mut python = Command::new(interpreter());
@@ -47,7 +55,7 @@ pub fn require_with_modules(programs: &[&str], modules: &[&str]) -> bool {
     let lacking: Vec<String> = lacking
         .map(|module| format!("{module} of Python"))
         .collect();
-    goes_on(&lacking) && require(programs)
+    goes_on(&lacking)
 }
 
 fn absent(programs: &[&str]) -> Vec<String> {

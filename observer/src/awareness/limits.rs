@@ -14,7 +14,7 @@ use super::key::Minute;
 use super::rules::Rule;
 use super::{Awareness, MINUTE, SECOND};
 use crate::identity::Registry;
-use crate::identity::registry::{Limit as Planned, Per};
+use crate::identity::registry::{Limit as Planned, Meter, Per};
 
 /// Share of the limit that is close to it.
 const CLOSE: f32 = 0.95;
@@ -196,7 +196,7 @@ impl Awareness {
 pub fn of_plans(registry: &Registry) -> HashMap<Arc<str>, f32> {
     let plans = registry.plans().iter();
     let tightest = |limits: &[Planned]| {
-        let limits = limits.iter().filter(|limit| &*limit.meter.0 == "requests");
+        let limits = limits.iter().filter(|limit| limit.meter == Meter::Requests);
         let minutely = limits.map(|limit| limit.max as f32 * 60.0 / seconds(limit.per));
         minutely.min_by(f32::total_cmp)
     };

@@ -5,6 +5,7 @@ mod incidents;
 mod reading;
 mod report;
 mod responses;
+mod statements;
 mod top;
 
 pub use consumers::{
@@ -24,6 +25,7 @@ pub use responses::{
     Act, Asked, Block, Export, Limit, One, ResponseFormat, ResponseList, ResponseLog, Responses,
     Unblock,
 };
+pub use statements::{Invoice, InvoiceFormat};
 pub use top::Top;
 
 /// Attributes this host's HTTP traffic to API keys, seen from the kernel.
@@ -53,6 +55,8 @@ pub enum Command {
     Usage(Usage),
     /// Say what went wrong and who is responsible, beside the period before
     Errors(Errors),
+    /// Say what every consumer used in a month and what that costs; closes a month that is over; 1: some were refused
+    Invoice(Invoice),
     /// Print exchanges one by one, from the folder of records
     Records(Records),
     /// List what is not as usual, say that it is known, or end it

@@ -15,7 +15,7 @@ pub use files::{FileError, draft, load_pepper, load_registry, read_registry};
 pub use response::{OnStop, Refuse, Response, ResponseMode};
 pub use sections::{
     Api, Capture, CaptureMode, Control, Credential, Http, Identity, Incidents, Ledger, Metrics,
-    Privacy, Records, Seller, Targets, Tls,
+    Privacy, Records, Seller, Statements, Targets, Tls,
 };
 pub use values::{Bytes, Network, Period};
 
@@ -59,6 +59,8 @@ pub struct Config {
     pub incidents: Incidents,
     /// `[records]`
     pub records: Records,
+    /// `[statements]`
+    pub statements: Statements,
     /// `[metrics]`
     pub metrics: Metrics,
     /// `[[api]]`

@@ -8,6 +8,8 @@ mod edit;
 mod lint;
 mod load;
 mod model;
+mod places;
+mod plan;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -15,9 +17,11 @@ mod value;
 pub use draft::{AccountDraft, AppDraft, Handle, KeyDraft};
 pub use edit::{Added, EditError, Editor};
 pub use lint::{Facts, Finding, LintRule, lint};
-pub use load::{Place, Places, RegistryError};
-pub use model::{Account, App, KeyState, Limit, Owner, Per, Plan, Price, Terms, Tier};
-pub use value::{Amount, Id, network};
+pub use load::RegistryError;
+pub use model::{Account, AccountVat, App, KeyState, Owner, Terms};
+pub use places::{Place, Places};
+pub use plan::{Charge, Limit, Meter, Model, Per, Plan, Price, Tier};
+pub use value::{Id, Percent, network};
 
 use std::fmt;
 use std::sync::Arc;

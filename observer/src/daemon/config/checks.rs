@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use super::values::Bytes;
+use crate::identity::money::Currency;
 use crate::identity::registry::Id;
 use crate::identity::shown::Shown;
 
@@ -202,32 +203,15 @@ pub(super) fn allowed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
 pub(super) fn country<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
-    capitals(
-        deserializer,
-        2,
-        "is not a country: two capital letters (ISO 3166-1)",
-    )
+    let text = String::deserialize(deserializer)?;
+    if text.len() != 2 || !text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return refuse(&text, "is not a country: two capital letters (ISO 3166-1)");
+    }
+    Ok(Some(text))
 }
 
 pub(super) fn currency<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
-    capitals(
-        deserializer,
-        3,
-        "is not a currency: three capital letters (ISO 4217)",
-    )
-}
-
-fn capitals<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    length: usize,
-    why: &str,
-) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.len() != length || !text.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        refuse(&text, why)
-    } else {
-        Ok(Some(text))
-    }
+    Currency::deserialize(deserializer).map(|currency| Some(currency.code().to_owned()))
 }

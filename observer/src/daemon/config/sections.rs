@@ -394,6 +394,23 @@ impl Default for Records {
     }
 }
 
+/// `[statements]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Statements {
+    /// The folder of closed statements.
+    #[serde(deserialize_with = "checks::path")]
+    pub path: PathBuf,
+}
+
+impl Default for Statements {
+    fn default() -> Self {
+        Self {
+            path: "/var/lib/observer/statements".into(),
+        }
+    }
+}
+
 /// `[metrics]`
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

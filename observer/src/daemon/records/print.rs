@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use super::super::cli::Format;
-use super::super::report::{csv, printable, time};
+use super::super::report::{printable, time};
 use super::record::Record;
+use crate::export::plain::csv;
 use crate::store::Period;
 
 /// Columns of CSV, in the order of the contract.

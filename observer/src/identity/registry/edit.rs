@@ -16,7 +16,7 @@ use toml_edit::{
 
 use super::super::document::{Fault, suggestion};
 use super::draft::{AccountDraft, AppDraft, Handle, KeyDraft};
-use super::load::{Place, Places};
+use super::places::{Place, Places};
 use super::{KeyState, Registry, RegistryError};
 
 /// Why documents cannot be changed so.

@@ -12,8 +12,8 @@ use hashbrown::{HashMap, HashSet};
 
 use super::super::fingerprint::{Fingerprint, Fingerprinter};
 use super::draft::Handle;
-use super::load::{Place, Places};
-use super::{Account, KeyEntry, Plan, Registry};
+use super::places::{Place, Places};
+use super::{Account, AccountVat, KeyEntry, Plan, Registry};
 
 const DAY: u64 = 86_400;
 
@@ -34,6 +34,8 @@ pub enum LintRule {
     OldTerms,
     /// Requests succeeded before the terms were accepted.
     EarlyUse,
+    /// An account owes the tax on its invoices, and has no number that says so.
+    NoVatId,
     /// A key is not in use any more, or never was.
     Unused,
     /// An account or an app has nothing below it.
@@ -42,7 +44,7 @@ pub enum LintRule {
 
 impl LintRule {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Duplicate,
         Self::Expired,
         Self::NoNetworks,
@@ -50,6 +52,7 @@ impl LintRule {
         Self::NoTerms,
         Self::OldTerms,
         Self::EarlyUse,
+        Self::NoVatId,
         Self::Unused,
         Self::Empty,
     ];
@@ -64,6 +67,7 @@ impl LintRule {
             Self::NoTerms => "no_terms",
             Self::OldTerms => "old_terms",
             Self::EarlyUse => "early_use",
+            Self::NoVatId => "no_vat_id",
             Self::Unused => "unused",
             Self::Empty => "empty",
         }
@@ -146,6 +150,11 @@ impl Linter<'_> {
             }
             if !inhabited.contains(&*account.id) {
                 self.account(account, LintRule::Empty, "has no app".into());
+            }
+            // EN 16931-1, BR-AE-03: a buyer who owes the tax is named by a number.
+            if account.vat == Some(AccountVat::ReverseCharge) && account.vat_id.is_none() {
+                let words = "owes the VAT itself (reverse charge) and has no `vat_id`";
+                self.account(account, LintRule::NoVatId, words.into());
             }
             let plan = account
                 .plan

@@ -2,7 +2,6 @@
 //!
 //! Invariant: everything is checked before anything is returned; there is no half registry.
 
-use std::fmt;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -12,24 +11,12 @@ use toml::Spanned;
 
 use super::super::document::{self, Fault, suggestion};
 use super::super::extract::Scheme;
+use super::super::money::Currency;
 use super::model::{Document, KeyStanza};
-use super::value::Id;
+use super::places::{Mark, Place, Places, place};
+use super::plan::PlanFault;
+use super::value::{self, Id};
 use super::{Account, App, ClearIdentity, Handle, KeyEntry, Plan, Registry, Terms};
-
-/// A line of a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The document's name.
-    pub file: Box<str>,
-    /// Line, from 1.
-    pub line: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: line {}", self.file, self.line)
-    }
-}
 
 /// Why documents are no registry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,58 +94,21 @@ fn boundary(text: &str, from: usize) -> Option<usize> {
     found.map(|at| from + at + 1)
 }
 
-/// A place that costs nothing to note: number of the document, byte offset.
-type Mark = (usize, usize);
+/// A plan that an account has to find.
+struct Wanted {
+    plan: Arc<str>,
+    mark: Mark,
+    account: Arc<str>,
+    currency: Option<(Currency, Mark)>,
+}
 
 struct Loader<'a, N, T> {
     documents: &'a [(N, T)],
     registry: Registry,
     places: Places,
-    plans: HashMap<Arc<str>, Mark>,
-    wanted_plans: Vec<(Arc<str>, Mark)>,
-}
-
-/// Where accounts, apps and keys stand.
-#[derive(Debug, Default)]
-pub struct Places {
-    accounts: HashMap<Arc<str>, Mark>,
-    apps: HashMap<Arc<str>, Mark>,
-    /// With the number of the key.
-    keys: HashMap<Arc<str>, (Mark, u32)>,
-    /// By number of the key.
-    key_marks: Vec<Mark>,
-}
-
-impl Places {
-    /// The number of the document that has an account, and the byte at which its id stands.
-    pub fn account(&self, id: &str) -> Option<(usize, usize)> {
-        self.accounts.get(id).copied()
-    }
-
-    /// As [`Self::account`], of an app.
-    pub fn app(&self, id: &str) -> Option<(usize, usize)> {
-        self.apps.get(id).copied()
-    }
-
-    /// As [`Self::account`], of a key.
-    pub fn key(&self, id: &str) -> Option<(usize, usize)> {
-        self.keys.get(id).map(|(mark, _)| *mark)
-    }
-
-    /// The line of one of these places.
-    pub fn place<N: AsRef<str>, T: AsRef<str>>(
-        &self,
-        documents: &[(N, T)],
-        (number, offset): (usize, usize),
-    ) -> Place {
-        place(documents, (number, offset))
-    }
-
-    /// The number of a key among [`Registry::keys`].
-    pub fn number(&self, id: &str) -> Option<usize> {
-        let (_, number) = self.keys.get(id)?;
-        usize::try_from(*number).ok()
-    }
+    /// With the number of the plan.
+    plans: HashMap<Arc<str>, (Mark, usize)>,
+    wanted: Vec<Wanted>,
 }
 
 pub(super) fn load<N: AsRef<str>, T: AsRef<str>>(
@@ -169,7 +119,7 @@ pub(super) fn load<N: AsRef<str>, T: AsRef<str>>(
         registry: Registry::default(),
         places: Places::default(),
         plans: HashMap::new(),
-        wanted_plans: Vec::new(),
+        wanted: Vec::new(),
     };
     for (number, (name, text)) in documents.iter().enumerate() {
         let parts =
@@ -192,21 +142,10 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
     fn document(&mut self, start: Mark, document: Document) -> Result<(), RegistryError> {
         for plan in document.plan {
             let mark = (start.0, start.1 + plan.span().start);
-            let plan = plan.into_inner();
-            if let Some(price) = plan
-                .prices
-                .iter()
-                .find(|price| !price.tiers.is_sorted_by(|a, b| a.from < b.from))
-            {
-                return Err(self.invalid(
-                    mark,
-                    format!(
-                        "tiers of meter `{}` in plan `{}` do not ascend",
-                        price.meter.0, plan.id
-                    ),
-                ));
-            }
-            if let Some(first) = self.plans.insert(Arc::clone(&plan.id), mark) {
+            let plan = plan.into_inner().plan();
+            let plan = plan.map_err(|fault| self.plan_fault(start, fault))?;
+            let entry = (mark, self.registry.plans.len());
+            if let Some((first, _)) = self.plans.insert(Arc::clone(&plan.id), entry) {
                 return Err(self.duplicate(mark, first, format!("plan id `{}`", plan.id)));
             }
             self.registry.plans.push(plan);
@@ -216,8 +155,21 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
             if let Some(first) = self.places.accounts.insert(Arc::clone(&consumer), mark) {
                 return Err(self.duplicate(mark, first, format!("account id `{consumer}`")));
             }
+            let currency = stanza.currency.map(|currency| {
+                let mark = (start.0, start.1 + currency.span().start);
+                (currency.into_inner(), mark)
+            });
             let plan = stanza.plan.map(|plan| shared(plan, start));
-            self.wanted_plans.extend(plan.clone());
+            self.wanted.extend(plan.clone().map(|(plan, mark)| Wanted {
+                plan,
+                mark,
+                account: Arc::clone(&consumer),
+                currency,
+            }));
+            let time_zone = stanza.time_zone.map(|name| {
+                let mark = (start.0, start.1 + name.span().start);
+                value::time_zone(name.get_ref()).map_err(|what| self.invalid(mark, what))
+            });
             self.registry.accounts.push(Account {
                 id: Arc::clone(&consumer),
                 name: stanza.name,
@@ -227,7 +179,9 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
                 address: stanza.address,
                 country: stanza.country,
                 vat_id: stanza.vat_id,
-                currency: stanza.currency,
+                vat: stanza.vat,
+                currency: currency.map(|(currency, _)| currency),
+                time_zone: time_zone.transpose()?,
             });
             for stanza in stanza.app {
                 let (app, mark) = shared(stanza.id, start);
@@ -319,15 +273,42 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
     }
 
     fn finish(mut self) -> Result<(Registry, Places), RegistryError> {
-        for (plan, mark) in &self.wanted_plans {
-            if !self.plans.contains_key(plan) {
-                let near = suggestion(plan, self.plans.keys().map(|id| &**id));
-                return Err(self.invalid(*mark, format!("unknown plan `{plan}`{near}")));
-            }
+        for wanted in &self.wanted {
+            self.find(wanted)?;
         }
         self.registry.keys.shrink_to_fit();
         self.agree();
         Ok((self.registry, self.places))
+    }
+
+    /// That the plan of an account is there, and in the account's currency.
+    fn find(&self, wanted: &Wanted) -> Result<(), RegistryError> {
+        let Wanted { plan, account, .. } = wanted;
+        let Some((_, number)) = self.plans.get(plan) else {
+            let near = suggestion(plan, self.plans.keys().map(|id| &**id));
+            return Err(self.invalid(wanted.mark, format!("unknown plan `{plan}`{near}")));
+        };
+        let plan = self.registry.plans.get(*number);
+        let priced = plan.and_then(Plan::currency);
+        match (wanted.currency, priced) {
+            (Some((own, mark)), Some(priced)) if own != priced => Err(self.invalid(
+                mark,
+                format!(
+                    "account `{account}` is invoiced in {own}, and its plan `{}` is in {priced}",
+                    wanted.plan
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn plan_fault(&self, (number, start): Mark, fault: PlanFault) -> RegistryError {
+        match fault {
+            PlanFault::Invalid(at, what) => self.invalid((number, start + at), what),
+            PlanFault::Twice { at, first, what } => {
+                self.duplicate((number, start + at), (number, start + first), what)
+            }
+        }
     }
 
     /// Notes from when on each key is used under terms that were accepted.
@@ -375,16 +356,6 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
             what,
             first: self.place(first),
         }
-    }
-}
-
-fn place<N: AsRef<str>, T: AsRef<str>>(documents: &[(N, T)], (number, offset): Mark) -> Place {
-    let (file, line) = documents.get(number).map_or(("", 0), |(name, text)| {
-        (name.as_ref(), Fault::at(text.as_ref(), offset, "").line)
-    });
-    Place {
-        file: file.into(),
-        line,
     }
 }
 

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::super::extract::Scheme;
 use super::super::fingerprint::Fingerprint;
-use super::value::{self, Amount, Id};
+use super::super::money::Currency;
+use super::plan::PlanStanza;
+use super::value::{self, Id};
 
 /// A registered developer or organisation: a consumer.
 #[derive(Clone, Debug)]
@@ -33,8 +36,22 @@ pub struct Account {
     pub country: Option<Box<str>>,
     /// VAT identification number.
     pub vat_id: Option<Box<str>>,
-    /// Currency of its invoices, ISO 4217.
-    pub currency: Option<Box<str>>,
+    /// VAT on its invoices, where it is not the plan's.
+    pub vat: Option<AccountVat>,
+    /// Currency of its invoices; that of its plan, where that has one.
+    pub currency: Option<Currency>,
+    /// Where its billing periods begin at midnight; none: UTC.
+    pub time_zone: Option<TimeZone>,
+}
+
+/// What an account's invoices have instead of VAT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountVat {
+    /// The customer owes the tax.
+    ReverseCharge,
+    /// There is none.
+    Exempt,
 }
 
 /// An application of an account.
@@ -118,79 +135,6 @@ impl KeyState {
     }
 }
 
-/// What an account may use and what it costs.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Plan {
-    /// Its id.
-    #[serde(deserialize_with = "value::shared_id")]
-    pub id: Arc<str>,
-    /// Version of the terms of use that its accounts have to have accepted.
-    pub terms: Option<Box<str>>,
-    /// Most of a meter in a time.
-    #[serde(default)]
-    pub limits: Vec<Limit>,
-    /// Cost by meter.
-    #[serde(default)]
-    pub prices: Vec<Price>,
-}
-
-/// Most of a meter in a time.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limit {
-    /// What is counted, such as `requests`.
-    pub meter: Id,
-    /// The time it is counted over.
-    pub per: Per,
-    /// The most that is allowed.
-    pub max: u64,
-}
-
-/// The time a limit counts over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Per {
-    /// 1 s
-    Second,
-    /// 60 s
-    Minute,
-    /// 3600 s
-    Hour,
-    /// A day of 24 h in UTC.
-    Day,
-    /// A calendar month.
-    Month,
-}
-
-/// Cost of a meter.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// What is counted, such as `requests`.
-    pub meter: Id,
-    /// How many units the amount is for.
-    pub per: std::num::NonZeroU64,
-    /// Cost of that many units.
-    pub amount: Amount,
-    /// ISO 4217 code.
-    #[serde(deserialize_with = "value::currency")]
-    pub currency: Box<str>,
-    /// Other amounts from a quantity on, ascending.
-    #[serde(default)]
-    pub tiers: Vec<Tier>,
-}
-
-/// Another amount from a quantity on.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tier {
-    /// First unit that costs this.
-    pub from: u64,
-    /// Cost of `per` units.
-    pub amount: Amount,
-}
-
 /// One file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -198,7 +142,7 @@ pub(super) struct Document {
     #[serde(default)]
     pub account: Vec<AccountStanza>,
     #[serde(default)]
-    pub plan: Vec<Spanned<Plan>>,
+    pub plan: Vec<Spanned<PlanStanza>>,
 }
 
 /// `[[account]]`
@@ -214,8 +158,9 @@ pub(super) struct AccountStanza {
     #[serde(default, deserialize_with = "value::optional_country")]
     pub country: Option<Box<str>>,
     pub vat_id: Option<Box<str>>,
-    #[serde(default, deserialize_with = "value::optional_currency")]
-    pub currency: Option<Box<str>>,
+    pub vat: Option<AccountVat>,
+    pub currency: Option<Spanned<Currency>>,
+    pub time_zone: Option<Spanned<Box<str>>>,
     #[serde(default)]
     pub app: Vec<AppStanza>,
 }

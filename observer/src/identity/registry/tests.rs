@@ -155,7 +155,7 @@ fn every_mistake_is_told_with_its_line() {
         (format!("[[account]]\nid = \"{}\"", "a".repeat(64)), "a.toml: line 2: `aaaa"),
         ("[[account]]\nid = \"a\"\ncountry = \"Germany\"".to_owned(), "a.toml: line 3: `Germany` is not a country"),
         ("[[plan]]\nid = \"a\"\nprices = [{ meter = \"requests\", per = 1, amount = \"1e3\", currency = \"EUR\" }]".to_owned(), "a.toml: line 3: `1e3` is not an amount"),
-        ("[[plan]]\nid = \"a\"\nprices = [{ meter = \"r\", per = 0, amount = \"1\", currency = \"EUR\" }]".to_owned(), "a.toml: line 3: invalid value"),
+        ("[[plan]]\nid = \"a\"\nprices = [{ meter = \"requests\", per = 0, amount = \"1\", currency = \"EUR\" }]".to_owned(), "a.toml: line 3: invalid value"),
     ] {
         assert!(error(&text).starts_with(start), "{text}\n{}", error(&text));
     }
@@ -179,7 +179,7 @@ fn amounts_are_exact() {
         ("123456789012345678.9", 123_456_789_012_345_678_900_000_000),
     ] {
         let plan = format!(
-            "[[plan]]\nid = \"a\"\nprices = [{{ meter = \"r\", per = 1, amount = \"{text}\", currency = \"EUR\" }}]"
+            "[[plan]]\nid = \"a\"\nprices = [{{ meter = \"requests\", per = 1, amount = \"{text}\", currency = \"EUR\" }}]"
         );
         assert_eq!(
             Registry::parse(&[("a", plan)]).unwrap().plans()[0].prices[0]

@@ -8,45 +8,69 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize, Serializer};
 use toml::value::Datetime;
 
+use super::super::document::suggestion;
 use super::super::extract::Scheme;
 use super::super::fingerprint::Fingerprint;
+use super::super::money::Money;
 use super::super::shown::Shown;
 
-/// Money in units of 1e-9, exact; written as a decimal string.
+/// A share of a hundred, in millionths of a percent: exact, at most 100. Written as a decimal string such as `"19"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Amount(i128);
+pub struct Percent(u32);
 
-impl Amount {
-    /// Units of 1e-9 of the currency.
-    pub fn nanos(self) -> i128 {
+impl Percent {
+    /// So many millionths of a percent; what is more than 100 percent is none.
+    pub const fn of_millionths(millionths: u32) -> Option<Self> {
+        if millionths <= 100_000_000 {
+            Some(Self(millionths))
+        } else {
+            None
+        }
+    }
+
+    /// In millionths of a percent: 19 percent is 19,000,000.
+    pub const fn millionths(self) -> u32 {
         self.0
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let digits = |part: &str, most| {
-            (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        if !digits(whole, 18) || !digits(fraction, 9) {
-            return None;
-        }
-        format!("{whole}{fraction:0<9}").parse().ok().map(Self)
+        // Of a whole there are as many units in money, times a thousand.
+        let nanos = text.parse::<Money>().ok()?.nanos();
+        let millionths = u32::try_from(nanos / 1_000).ok()?;
+        Self::of_millionths(millionths).filter(|_| nanos % 1_000 == 0)
     }
 }
 
-impl<'de> Deserialize<'de> for Amount {
+impl<'de> Deserialize<'de> for Percent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
             D::Error::custom(format!(
-                "`{text}` is not an amount: a decimal string such as \"0.40\", at most 9 places"
+                "`{}` is no percentage: a decimal string such as \"19\" or \"5.5\", at most 100, at most 6 places",
+                Shown(&text)
             ))
         })
     }
+}
+
+/// An amount that is not negative.
+pub(super) fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let amount = text
+        .parse::<Money>()
+        .map_err(|why| D::Error::custom(format!("`{}` {why}", Shown(&text))))?;
+    if text.starts_with('-') {
+        return Err(D::Error::custom(format!(
+            "`{}` is negative: a price or charge is not",
+            Shown(&text)
+        )));
+    }
+    Ok(amount)
 }
 
 /// An id: `^[a-z0-9][a-z0-9._-]{0,62}$`, so that it can be a label value and part of a file name.
@@ -152,41 +176,31 @@ pub fn network(text: &str) -> Result<IpNet, String> {
 pub(super) fn optional_country<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Box<str>>, D::Error> {
-    code(
-        deserializer,
-        2,
-        "a country: two capital letters (ISO 3166-1)",
-    )
-    .map(Some)
-}
-
-pub(super) fn optional_currency<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Box<str>>, D::Error> {
-    currency(deserializer).map(Some)
-}
-
-pub(super) fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
-    code(
-        deserializer,
-        3,
-        "a currency: three capital letters (ISO 4217)",
-    )
-}
-
-fn code<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    length: usize,
-    what: &str,
-) -> Result<Box<str>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    if text.len() != length || !text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+    if text.len() != 2 || !text.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Err(D::Error::custom(format!(
-            "`{}` is not {what}",
+            "`{}` is not a country: two capital letters (ISO 3166-1)",
             Shown(&text)
         )));
     }
-    Ok(text.into())
+    Ok(Some(text.into()))
+}
+
+/// The time zone of this name in the bundled database, which is the same on every host.
+///
+/// # Errors
+/// With the nearest name, when there is none.
+pub(super) fn time_zone(name: &str) -> Result<TimeZone, String> {
+    let zones = TimeZoneDatabase::bundled();
+    let known = |zone: &TimeZone| !zone.is_unknown();
+    zones.get(name).ok().filter(known).ok_or_else(|| {
+        let names: Vec<_> = zones.available().collect();
+        let near = suggestion(name, names.iter().map(|name| name.as_str()));
+        format!(
+            "`{}` is no time zone{near}: one reads Europe/Berlin (IANA)",
+            Shown(name)
+        )
+    })
 }
 
 pub(super) fn optional_date<'de, D: Deserializer<'de>>(

@@ -113,3 +113,19 @@ fn a_credential_that_is_there_by_fingerprint_and_by_subject_is_told() {
         ]
     );
 }
+
+#[test]
+fn who_owes_the_tax_needs_a_number() {
+    let text = "[[account]]\nid = \"acme\"\nvat = \"reverse-charge\"\n[[account.app]]\nid = \"app\"\n[[account.app.key]]\nid = \"key\"\nfp = \"k1_AAAAAAAAAAAAAAAA\"\n";
+    let told = |text: &str| {
+        let found = found(text, &[("key", NOW)], &[]);
+        found.into_iter().find(|line| line.contains("no_vat_id"))
+    };
+    assert_eq!(
+        told(text).as_deref(),
+        Some("2 no_vat_id acme: owes the VAT itself (reverse charge) and has no `vat_id`")
+    );
+    let named = text.replace("vat =", "vat_id = \"DE123456789\"\nvat =");
+    assert_eq!(told(&named), None);
+    assert_eq!(told(&text.replace("reverse-charge", "exempt")), None);
+}

@@ -1,0 +1,186 @@
+//! What accounts used in their billing periods, read once for all that have the same period.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::super::config::Config;
+use super::super::failure::Failure;
+use super::super::reading;
+use super::super::{report, run, usage};
+use crate::identity::Registry;
+use crate::identity::registry::Account;
+use crate::store::{self, Coverage, Retention};
+use crate::usage::draft::Basis;
+use crate::usage::money::Currency;
+use crate::usage::period::Period;
+use crate::usage::rating::UsageRow;
+use crate::usage::statement::{Party, Statement, Used};
+
+/// How long after its end a period is still added to: exchanges that end late, and what the daemon has not written.
+const LATE: u64 = 120;
+
+/// The ledger, and what was read of it.
+pub struct Books<'a> {
+    registry: &'a Registry,
+    ledger: store::Reader,
+    retention: Retention,
+    seller: Option<Party>,
+    currency: Option<Currency>,
+    now: u64,
+    /// Why what the daemon has in memory is not in it.
+    pub note: Option<String>,
+    known: HashMap<(u64, u64), Arc<Whole>>,
+}
+
+/// A period of everybody.
+struct Whole {
+    rows: HashMap<String, Vec<UsageRow>>,
+    coverage: Coverage,
+    /// What the ledger can answer instead of the period that is asked for.
+    widened: Option<store::Period>,
+}
+
+/// The periods of that name in an account's time zone.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn periods(account: &Account, name: &str) -> Result<Vec<Period>, Failure> {
+    let zone = account.time_zone.clone().unwrap_or(TimeZone::UTC);
+    Period::parse(name, &zone).map_err(|error| Failure::input("--period", error))
+}
+
+impl<'a> Books<'a> {
+    /// Opens the ledger.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(config: &Config, registry: &'a Registry) -> Result<Self, Failure> {
+        let note = reading::ask(&config.control.socket, "commit").err();
+        let seller = &config.seller;
+        let named = seller.name.is_some();
+        let party = named.then(|| Party {
+            id: String::new(),
+            name: seller.name.clone(),
+            address: seller.address.clone(),
+            country: seller.country.clone(),
+            vat_id: seller.vat_id.clone(),
+        });
+        let currency = match seller.currency.as_deref() {
+            None => None,
+            Some(code) => {
+                let read = Currency::parse(code);
+                Some(read.map_err(|error| Failure::input("[seller] currency", error))?)
+            }
+        };
+        Ok(Self {
+            registry,
+            ledger: reading::ledger(config)?,
+            retention: run::retention(config),
+            seller: party,
+            currency,
+            now: reading::now(),
+            note,
+            known: HashMap::new(),
+        })
+    }
+
+    /// Whether nothing is added to a period any more.
+    pub fn is_over(&self, period: &Period) -> bool {
+        self.now >= period.until.saturating_add(LATE)
+    }
+
+    /// What the statement of an account for a period would be.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read, or a sum is larger than any number.
+    pub fn draft(&mut self, account: &Account, period: &Period) -> Result<Statement, Failure> {
+        let whole = self.whole(period)?;
+        let rows = whole.rows.get(&*account.id).map_or(&[][..], Vec::as_slice);
+        let plan = account.plan.as_ref();
+        let plan = plan.and_then(|id| self.registry.plans().iter().find(|plan| plan.id == *id));
+        let mut notes = usage::notes(&whole.coverage);
+        if let Some(widened) = whole.widened {
+            notes.push(format!(
+                "usage of that time is kept by the day in UTC only: counted is what came from {} to {}",
+                report::time(widened.from),
+                report::time(widened.until)
+            ));
+        }
+        notes.extend(self.note.clone());
+        let (all, uncertain) = rows.iter().fold((0_u64, 0_u64), |(all, uncertain), row| {
+            let add = u64::saturating_add;
+            (
+                add(all, row.used.requests),
+                add(uncertain, row.used.uncertain),
+            )
+        });
+        let own = match all {
+            0 => 1.0,
+            all => all.saturating_sub(uncertain) as f64 / all as f64,
+        };
+        let basis = Basis {
+            account,
+            plan,
+            period,
+            rows,
+            // What was lost cannot be said to be anybody's: everybody bears its share.
+            completeness: own * whole.coverage.seen(),
+            notes,
+            seller: self.seller.clone(),
+            currency: self.currency,
+        };
+        Statement::draft(basis).map_err(|error| Failure::input(&account.id, error))
+    }
+
+    /// How complete what is shown is, and from when until when it is: of all periods that were read.
+    pub fn coverage(&self) -> (u64, u64, f64) {
+        let from = self.known.keys().map(|(from, _)| *from).min();
+        let until = self.known.keys().map(|(_, until)| *until).max();
+        let whole = self
+            .known
+            .values()
+            .map(|whole| whole.coverage.completeness());
+        let least = whole.fold(1.0, f64::min);
+        (from.unwrap_or(self.now), until.unwrap_or(self.now), least)
+    }
+
+    fn whole(&mut self, period: &Period) -> Result<Arc<Whole>, Failure> {
+        let key = (period.from, period.until);
+        if let Some(known) = self.known.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let failed = |error| Failure::input("ledger", error);
+        let asked = store::Period {
+            from: period.from,
+            until: period.until,
+        };
+        let read = asked.widened(&self.retention, self.now);
+        let coverage = store::coverage(&self.ledger, read).map_err(failed)?;
+        let columns = ["consumer", "api", "route"];
+        let mut rows: HashMap<String, Vec<UsageRow>> = HashMap::new();
+        for row in store::usage(&self.ledger, read, &columns).map_err(failed)? {
+            let sums = row.sums;
+            if let [consumer, api, route] = row.group.as_slice() {
+                let used = Used {
+                    requests: sums.requests,
+                    uncertain: sums.uncertain,
+                    request_bytes: sums.request_bytes,
+                    response_bytes: sums.response_bytes,
+                    service_ms: sums.service_us / 1_000,
+                };
+                let (api, route) = (api.as_str().into(), route.as_str().into());
+                let of = rows.entry(consumer.clone()).or_default();
+                of.push(UsageRow { api, route, used });
+            }
+        }
+        let whole = Arc::new(Whole {
+            rows,
+            coverage,
+            widened: (read != asked).then_some(read),
+        });
+        self.known.insert(key, Arc::clone(&whole));
+        Ok(whole)
+    }
+}

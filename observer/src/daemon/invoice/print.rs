@@ -1,0 +1,181 @@
+//! Statements in the format that is asked for, printed or written into a folder.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::super::cli::Format;
+use super::super::failure::Failure;
+use super::super::report::{Cell, Report, printable, time};
+use super::accounts::Books;
+use super::{Invoice, InvoiceFormat, unwritable};
+use crate::export::statement::{csv, focus, html, ubl};
+use crate::store::archive::write_whole;
+use crate::usage::statement::{Kind, Statement};
+
+const COLUMNS: [&str; 10] = [
+    "consumer",
+    "period",
+    "number",
+    "kind",
+    "requests",
+    "net",
+    "tax",
+    "total",
+    "currency",
+    "completeness",
+];
+
+/// Prints or writes.
+///
+/// # Errors
+/// When a statement cannot be written in the format, or a file not at all.
+pub fn print(
+    arguments: &Invoice,
+    books: &Books<'_>,
+    documents: &[Statement],
+) -> Result<(), Failure> {
+    let format = arguments.format;
+    match &arguments.out {
+        Some(folder) => write(folder, format, documents),
+        None if format.holds_many() => match format {
+            InvoiceFormat::Table => table(books, documents),
+            InvoiceFormat::Json => super::super::print(&json(books, documents)?),
+            InvoiceFormat::Csv => super::super::print(&csv::table(documents)),
+            _ => super::super::print(&focused(documents)?),
+        },
+        None => match documents {
+            [one] => super::super::print(&document(one, format)?),
+            [] => Ok(()),
+            several => {
+                let why = format!(
+                    "{} statements are {} documents (--out DIR)",
+                    several.len(),
+                    several.len()
+                );
+                Err(Failure::input("--format", why))
+            }
+        },
+    }
+}
+
+fn focused(documents: &[Statement]) -> Result<String, Failure> {
+    focus::table(documents).map_err(|why| Failure::input("--format focus", why))
+}
+
+/// One statement.
+fn document(statement: &Statement, format: InvoiceFormat) -> Result<String, Failure> {
+    let failed = |why| unwritable(statement, &why);
+    let alone = std::slice::from_ref(statement);
+    match format {
+        InvoiceFormat::Html => Ok(html::page(statement)),
+        InvoiceFormat::Ubl => ubl::document(statement, ubl::Profile::Plain).map_err(failed),
+        InvoiceFormat::Peppol => ubl::document(statement, ubl::Profile::Peppol).map_err(failed),
+        InvoiceFormat::Focus => focus::table(alone).map_err(failed),
+        InvoiceFormat::Csv => Ok(csv::table(alone)),
+        InvoiceFormat::Json | InvoiceFormat::Table => crate::export::statement::json(statement)
+            .map_err(|error| Failure::input("statement", error)),
+    }
+}
+
+/// A file for each statement, each whole or not there.
+fn write(folder: &Path, format: InvoiceFormat, documents: &[Statement]) -> Result<(), Failure> {
+    let failed = |path: &Path, error| Failure::input(path.display(), error);
+    fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    let format = match format {
+        InvoiceFormat::Table => InvoiceFormat::Html,
+        other => other,
+    };
+    for statement in documents {
+        // What one of them lacks is known before any is written.
+        document(statement, format)?;
+    }
+    for statement in documents {
+        let name = match &statement.number {
+            Some(number) => number.clone(),
+            None => format!("{}-{}-draft", statement.customer.id, statement.period.name),
+        };
+        let path = folder.join(format!("{name}.{}", format.extension()));
+        let text = document(statement, format)?;
+        write_whole(&path, text.as_bytes()).map_err(|error| failed(&path, error))?;
+    }
+    super::super::print(&format!(
+        "{} statements in {}\n",
+        documents.len(),
+        folder.display()
+    ))
+}
+
+fn json(books: &Books<'_>, documents: &[Statement]) -> Result<String, Failure> {
+    let failed = |error| Failure::input("statement", error);
+    let mut rows = Vec::with_capacity(documents.len());
+    for statement in documents {
+        let mut row = Map::new();
+        row.insert("consumer".to_owned(), json!(statement.customer.id));
+        if let Value::Object(fields) = serde_json::to_value(statement).map_err(failed)? {
+            row.extend(fields);
+        }
+        rows.push(Value::Object(row));
+    }
+    let (from, until, completeness) = period(books, documents);
+    let answer = json!({
+        "from": from,
+        "to": until,
+        "completeness": completeness,
+        "notes": books.note.iter().collect::<Vec<_>>(),
+        "rows": rows,
+    });
+    Ok(printable(&format!("{answer:#}\n")))
+}
+
+/// From when until when the statements are, and how complete the least of them is.
+fn period(books: &Books<'_>, documents: &[Statement]) -> (String, String, f64) {
+    let (from, until, completeness) = books.coverage();
+    let first = documents.iter().map(|one| one.period.from.clone()).min();
+    let last = documents.iter().map(|one| one.period.until.clone()).max();
+    let least = documents.iter().map(|one| one.completeness);
+    (
+        first.unwrap_or_else(|| time(from)),
+        last.unwrap_or_else(|| time(until)),
+        least.fold(completeness, f64::min),
+    )
+}
+
+fn table(books: &Books<'_>, documents: &[Statement]) -> Result<(), Failure> {
+    let row = |statement: &Statement| {
+        let amount = |money: crate::usage::money::Money| Cell::Text(money.fixed(statement.places));
+        vec![
+            Cell::text(&statement.customer.id),
+            Cell::text(&statement.period.name),
+            Cell::text(statement.number.as_deref().unwrap_or("")),
+            Cell::text(kind(statement.kind)),
+            Cell::Count(statement.usage.requests),
+            amount(statement.net),
+            amount(statement.tax),
+            amount(statement.total),
+            Cell::text(&statement.currency),
+            Cell::Number(statement.completeness),
+        ]
+    };
+    let (from, to, _) = books.coverage();
+    let (_, _, completeness) = period(books, documents);
+    let report = Report {
+        from,
+        to,
+        completeness,
+        notes: books.note.iter().cloned().collect(),
+        columns: COLUMNS.to_vec(),
+        rows: documents.iter().map(row).collect(),
+        nothing: "no statement",
+    };
+    report.print(Format::Table)
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Draft => "draft",
+        Kind::Invoice => "invoice",
+        Kind::CreditNote => "credit note",
+    }
+}

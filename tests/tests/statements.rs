@@ -1,0 +1,340 @@
+//! Statements as the command makes them: of a year of usage, closed once, corrected by credit notes, and never half there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use observer::usage::money::Money;
+use observer_tests::bills::{Bills, files};
+use observer_tests::process::{Process, finish, run};
+use observer_tests::require::{binary, require};
+use serde_json::Value;
+
+/// 2025-01-01 in UTC.
+const YEAR: u64 = 20_089 * 86_400;
+const DAY: u64 = 86_400;
+const ACCOUNTS: usize = 21;
+
+fn command(bills: &Bills, words: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .arg("invoice")
+        .args(words)
+        .arg("--config")
+        .arg(bills.config());
+    command
+}
+
+fn json(bills: &Bills, words: &[&str]) -> Value {
+    let text = run(command(bills, words).args(["--format", "json"]));
+    serde_json::from_str(&text).expect("the answer is JSON")
+}
+
+fn rows(answer: &Value) -> &[Value] {
+    answer["rows"].as_array().expect("rows")
+}
+
+fn money(value: &Value) -> Money {
+    value.as_str().expect("a text").parse().expect("an amount")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_year_is_closed_once_and_is_the_same_from_then_on() {
+    if !require(&[]) {
+        return;
+    }
+    let mut bills = Bills::new(ACCOUNTS);
+    bills.use_up(ACCOUNTS, YEAR - DAY, 367);
+    let first = run(command(&bills, &["--period", "2025", "--format", "json"]));
+    let answer: Value = serde_json::from_str(&first).expect("the answer is JSON");
+    assert_eq!(
+        rows(&answer).len(),
+        ACCOUNTS * 12,
+        "everybody, each month, at whatever price"
+    );
+
+    // What is charged is what was used, to the request.
+    let by = run(Command::new(binary())
+        .args([
+            "usage",
+            "--from",
+            "2025-03-01",
+            "--to",
+            "2025-04-01",
+            "--format",
+            "json",
+            "--config",
+        ])
+        .arg(bills.config()));
+    let usage: Value = serde_json::from_str(&by).expect("the answer is JSON");
+    let mut checked = 0;
+    for row in rows(&usage) {
+        let invoice = rows(&answer).iter().find(|one| {
+            one["consumer"] == row["consumer"]
+                && one["period"]["name"] == "2025-03"
+                && one["period"]["time_zone"] == "UTC"
+        });
+        if let Some(invoice) = invoice {
+            assert_eq!(invoice["usage"]["requests"], row["requests"]);
+            assert_eq!(invoice["usage"]["response_bytes"], row["response_bytes"]);
+            checked += 1;
+        }
+    }
+    assert!(checked >= 7, "{checked}");
+
+    let mut numbers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in rows(&answer) {
+        let sum = |of: &str, field: &str| {
+            let amounts = one[of].as_array().expect("a list").iter();
+            amounts.fold(Money::ZERO, |sum, line| {
+                sum.plus(money(&line[field])).expect("a sum")
+            })
+        };
+        assert_eq!(sum("lines", "amount"), money(&one["net"]), "{one}");
+        assert_eq!(sum("taxes", "amount"), money(&one["tax"]), "{one}");
+        let total = money(&one["net"]).plus(money(&one["tax"])).expect("a sum");
+        assert_eq!(total, money(&one["total"]), "{one}");
+        if one["showback"] == true {
+            assert_eq!(money(&one["total"]), Money::ZERO, "{one}");
+            assert!(one["lines"].as_array().expect("lines").len() >= 2, "{one}");
+        }
+        let consumer = one["consumer"].as_str().expect("a text");
+        numbers
+            .entry(consumer)
+            .or_default()
+            .push(one["number"].as_str().expect("a number"));
+    }
+    for (consumer, numbers) in numbers {
+        let expected: Vec<_> = (1..=12)
+            .map(|number| format!("{consumer}-2025-{number:04}"))
+            .collect();
+        assert_eq!(numbers, expected);
+    }
+    // In a time zone with a winter and a summer time, a year has as many hours as anywhere.
+    let hours = |zone: &str| -> i64 {
+        let of = rows(&answer)
+            .iter()
+            .filter(|one| one["period"]["time_zone"] == zone);
+        let seconds = of.map(|one| {
+            let second = |field: &str| -> i64 {
+                let text = one["period"][field].as_str().expect("a time");
+                let date = Command::new("date")
+                    .args(["-u", "-d", text, "+%s"])
+                    .output()
+                    .expect("date");
+                String::from_utf8_lossy(&date.stdout)
+                    .trim()
+                    .parse()
+                    .expect("seconds")
+            };
+            second("until") - second("from")
+        });
+        seconds.sum::<i64>() / 3_600 / 7
+    };
+    assert_eq!(
+        (hours("Europe/Berlin"), hours("America/New_York")),
+        (8_760, 8_760)
+    );
+
+    // Neither late usage nor other prices nor another name change what was closed.
+    bills.add(0, YEAR + 40 * DAY, 1_000_000);
+    bills.plan(&Bills::plans().replace("0.40", "0.80"));
+    let kept = files(&bills.path("statements"));
+    let again = run(command(&bills, &["--period", "2025", "--format", "json"]));
+    assert_eq!(first, again, "byte by byte");
+    assert_eq!(kept, files(&bills.path("statements")));
+    for format in ["html", "csv", "focus", "json"] {
+        let write = |folder: &str| {
+            let out = bills.path(folder);
+            run(command(
+                &bills,
+                &["--period", "2025-06", "--format", format, "--out"],
+            )
+            .arg(&out));
+            let written = files(&out).into_iter();
+            written
+                .map(|(path, bytes)| (path.file_name().map(ToOwned::to_owned), bytes))
+                .collect::<Vec<_>>()
+        };
+        let (one, two) = (write(&format!("{format}-1")), write(&format!("{format}-2")));
+        assert_eq!(one.len(), ACCOUNTS, "{format}");
+        assert!(one == two, "{format}");
+    }
+
+    // A correction takes back what was there, and says why.
+    let words = ["--period", "2025-02", "--consumer", "account-000"];
+    let corrected = json(
+        &bills,
+        &[&words[..], &["--correct", "--reason", "late usage"]].concat(),
+    );
+    let [before, credit, after] = rows(&corrected) else {
+        panic!("three documents: {corrected}")
+    };
+    assert_eq!(
+        (&before["kind"], &credit["kind"], &after["kind"]),
+        (&"invoice".into(), &"credit_note".into(), &"invoice".into())
+    );
+    assert_eq!(credit["corrects"], before["number"]);
+    assert_eq!(
+        (&credit["total"], &credit["reason"]),
+        (&before["total"], &"late usage".into())
+    );
+    assert_eq!(
+        (&credit["number"], &after["number"]),
+        (
+            &"account-000-2025-0013".into(),
+            &"account-000-2025-0014".into()
+        )
+    );
+    let requests = |one: &Value| one["usage"]["requests"].as_u64().expect("a count");
+    assert_eq!(requests(after), requests(before) + 1_000_000);
+    assert_eq!(json(&bills, &words)["rows"], corrected["rows"]);
+    let nothing = finish(
+        command(&bills, &words).args(["--correct", "--reason", "again"]),
+        b"",
+    );
+    assert_eq!(nothing.status.code(), Some(2), "{}", said(&nothing));
+}
+
+#[test]
+fn what_is_not_over_or_not_complete_is_not_closed() {
+    if !require(&[]) {
+        return;
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.expect("after 1970").as_secs();
+    let mut bills = Bills::new(3);
+    bills.use_up(3, now / DAY * DAY - DAY, 2);
+    bills.use_up(3, YEAR, 31);
+    let month = run(Command::new("date").args(["-u", "+%Y-%m"]));
+    let running = json(&bills, &["--period", month.trim()]);
+    assert!(
+        rows(&running)
+            .iter()
+            .all(|one| one["kind"] == "draft" && one["number"].is_null())
+    );
+    let page = run(command(
+        &bills,
+        &[
+            "--period",
+            month.trim(),
+            "--consumer",
+            "account-000",
+            "--format",
+            "html",
+        ],
+    )
+    .arg("--draft"));
+    assert!(
+        page.contains("DRAFT") || page.contains("Draft"),
+        "it says so"
+    );
+    let over = json(&bills, &["--period", "2025-01", "--draft"]);
+    assert!(
+        rows(&over).iter().all(|one| one["kind"] == "draft"),
+        "only looked at"
+    );
+    assert!(!bills.path("statements/2025-01").exists());
+    for format in ["ubl", "peppol"] {
+        let refused = finish(
+            &mut command(
+                &bills,
+                &[
+                    "--period",
+                    month.trim(),
+                    "--consumer",
+                    "account-000",
+                    "--format",
+                    format,
+                ],
+            ),
+            b"",
+        );
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(said(&refused).contains("draft"), "{}", said(&refused));
+    }
+
+    let ledger = rusqlite::Connection::open(bills.path("ledger.sqlite")).expect("the ledger");
+    let missed = "INSERT INTO coverage VALUES (60, ?1, 'ring_full', 500), (900, ?1, 'ring_full', 500), (86400, ?1, 'ring_full', 500)";
+    ledger.execute(missed, [YEAR]).expect("an entry");
+    drop(ledger);
+    let words = ["--period", "2025-01", "--require-completeness", "0.999"];
+    let refused = finish(&mut command(&bills, &words), b"");
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("not closed"), "{}", said(&refused));
+    assert!(
+        !bills.path("statements/2025-01").exists(),
+        "nothing was closed"
+    );
+    let closed = json(&bills, &["--period", "2025-01"]);
+    for one in rows(&closed) {
+        assert!(one["completeness"].as_f64() < Some(0.999), "{one}");
+        assert!(one["notes"].to_string().contains("ring full"), "{one}");
+    }
+    for (words, why) in [
+        (&["--period", "2025-13"][..], "billing period"),
+        (&["--period", "soon"], "billing period"),
+        (
+            &["--period", "2025-01", "--consumer", "nobody"],
+            "no account",
+        ),
+        (
+            &["--period", "2025-01", "--require-completeness", "2"],
+            "no share",
+        ),
+    ] {
+        let output = finish(&mut command(&bills, words), b"");
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(said(&output).contains(why), "{}", said(&output));
+    }
+}
+
+/// Killed at any moment, nothing is half there, and no number is left out.
+#[test]
+fn an_interrupted_run_leaves_no_half_file_and_no_gap() {
+    if !require(&[]) {
+        return;
+    }
+    let mut bills = Bills::new(ACCOUNTS);
+    bills.use_up(ACCOUNTS, YEAR, 365);
+    for milliseconds in [5, 20, 40, 80, 160] {
+        let mut process = Process::start(
+            command(&bills, &["--period", "2025", "--format", "csv"])
+                .stdout(std::process::Stdio::null()),
+        );
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        process.kill();
+        for (path, bytes) in files(&bills.path("statements")) {
+            let name = path.file_name().expect("a name").to_string_lossy();
+            if !name.starts_with('.') {
+                serde_json::from_slice::<Value>(&bytes).expect("whole, or not there");
+            }
+        }
+    }
+    let whole = json(&bills, &["--period", "2025"]);
+    let mut last: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for one in rows(&whole) {
+        let text = |field: &str| one[field].as_str().expect("a text").to_owned();
+        last.entry(text("consumer"))
+            .or_default()
+            .push(text("number"));
+    }
+    assert_eq!(last.len(), ACCOUNTS);
+    for (consumer, mut numbers) in last {
+        numbers.sort();
+        let expected: Vec<_> = (1..=12)
+            .map(|number| format!("{consumer}-2025-{number:04}"))
+            .collect();
+        assert_eq!(numbers, expected);
+    }
+    let held: Vec<_> = fs::read_dir(bills.path("statements"))
+        .expect("the archive")
+        .flatten()
+        .collect();
+    assert_eq!(held.len(), 13, "twelve months and the lock");
+}
