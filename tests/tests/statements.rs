@@ -50,7 +50,10 @@ fn a_year_is_closed_once_and_is_the_same_from_then_on() {
     }
     let mut bills = Bills::new(ACCOUNTS);
     bills.use_up(ACCOUNTS, YEAR - DAY, 367);
-    let first = run(command(&bills, &["--period", "2025", "--format", "json"]));
+    let first = run(&mut command(
+        &bills,
+        &["--period", "2025", "--format", "json"],
+    ));
     let answer: Value = serde_json::from_str(&first).expect("the answer is JSON");
     assert_eq!(
         rows(&answer).len(),
@@ -145,17 +148,17 @@ fn a_year_is_closed_once_and_is_the_same_from_then_on() {
     bills.add(0, YEAR + 40 * DAY, 1_000_000);
     bills.plan(&Bills::plans().replace("0.40", "0.80"));
     let kept = files(&bills.path("statements"));
-    let again = run(command(&bills, &["--period", "2025", "--format", "json"]));
+    let again = run(&mut command(
+        &bills,
+        &["--period", "2025", "--format", "json"],
+    ));
     assert_eq!(first, again, "byte by byte");
     assert_eq!(kept, files(&bills.path("statements")));
     for format in ["html", "csv", "focus", "json"] {
         let write = |folder: &str| {
             let out = bills.path(folder);
-            run(command(
-                &bills,
-                &["--period", "2025-06", "--format", format, "--out"],
-            )
-            .arg(&out));
+            let words = ["--period", "2025-06", "--format", format];
+            run(command(&bills, &words).arg("--out").arg(&out));
             let written = files(&out).into_iter();
             written
                 .map(|(path, bytes)| (path.file_name().map(ToOwned::to_owned), bytes))
