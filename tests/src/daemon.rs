@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -28,6 +29,8 @@ pub const KEYS: [(&str, &str); 5] = [
 /// A key that the registry does not have.
 pub const STRANGER: &str = "sk_live_nobody_2c2c2c2c2c2c";
 
+/// Seconds of a day.
+const DAY: u64 = 86_400;
 const LISTEN: &str = "127.0.0.1:9464";
 
 /// A folder with everything that the daemon reads.
@@ -172,6 +175,27 @@ impl Setup {
             .args(["usage", "--format", "json", "--by", by, "--config"])
             .arg(self.config()));
         serde_json::from_str(&text).expect("the answer is JSON")
+    }
+
+    /// Makes what happened today something of yesterday, as it is read tomorrow. Returns the day after it.
+    ///
+    /// # Panics
+    /// When the ledger cannot be written.
+    pub fn a_day_passes(&self) -> String {
+        let ledger = Connection::open(self.path("ledger.sqlite")).expect("opening the ledger");
+        let today: u64 = ledger
+            .query_row("SELECT max(start) FROM day", [], |row| row.get(0))
+            .expect("a day");
+        ledger
+        .execute_batch(&format!(
+            "UPDATE minute SET start = start - {DAY}; UPDATE quarter SET start = start - {DAY}; UPDATE day SET start = start - {DAY};
+             UPDATE coverage SET start = start - {DAY}; UPDATE gap SET start = start - {DAY}, until = until - {DAY};
+             UPDATE incident SET detected = detected - {DAY},
+             body = json_set(body, '$.detected_at', json_extract(body, '$.detected_at') - {DAY}000000000);"
+        ))
+        .expect("passing a day");
+        let date = run(Command::new("date").args(["-u", "+%F", "-d", &format!("@{today}")]));
+        date.trim().to_owned()
     }
 
     /// The command with these words, and this configuration.

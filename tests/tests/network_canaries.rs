@@ -407,8 +407,14 @@ fn no_command_shows_a_piece_of_a_key() {
     talk.ask(&format!("incidents ack {id}"), "");
     talk.ask(&format!("incidents close {id} --suppress 1h"), "");
     talk.ask("login", "");
-    talk.ask("top --format json", "");
-    talk.ask("top --format table", "");
+    // Statements of the month that goes on are drafts.
+    let month = run(Command::new("date").args(["-u", "+%Y-%m"]));
+    for format in ["table", "json", "csv", "focus"] {
+        talk.ask(
+            &format!("invoice --period {} --format {format}", month.trim()),
+            "",
+        );
+    }
     let strangers = talk.ask("consumers strangers --format json", "");
     let strangers: Value = serde_json::from_str(&strangers).expect("the answer is JSON");
     let strangers = strangers["rows"].as_array().expect("rows");
@@ -565,6 +571,16 @@ fn no_command_shows_a_piece_of_a_key() {
     daemon.stop();
     left("after it");
     talk.ask("unpin", "");
+    let ending = setup.a_day_passes();
+    for audience in ["owner", "security", "finance", "consumer:found"] {
+        for format in ["html", "md", "json", "csv"] {
+            let words = format!(
+                "report --audience {audience} --period day --ending {ending} --format {format}"
+            );
+            let said = talk.ask(&words, "");
+            assert!(said.len() > 200, "{words}: {said}");
+        }
+    }
     let hourly = Setup::with_hourly_records("", "");
     fs::create_dir(hourly.path("records")).expect("making a folder");
     let mut date = Command::new("date");

@@ -6,7 +6,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use observer_tests::browser::{Browser, PROGRAMS};
@@ -21,7 +20,6 @@ use serde_json::Value;
 
 const BASE: &str = "http://10.77.0.1/v1";
 const SOON: Duration = Duration::from_secs(10);
-const DAY: u64 = 86_400;
 const AUDIENCES: [&str; 4] = ["owner", "security", "finance", "consumer:acme"];
 const FORMATS: [&str; 4] = ["html", "md", "json", "csv"];
 const GONE: &str = "sk_live_gone_a1b2c3d4e5f6";
@@ -51,24 +49,6 @@ fn traffic(link: &Link) -> f64 {
     ]);
     send(&[&format!("{BASE}/widgets/7?api_key={}", KEYS[0].0)]);
     sent
-}
-
-/// Makes what happened today something of yesterday, as it is read tomorrow. Returns the day after it.
-fn a_day_passes(setup: &Setup) -> String {
-    let ledger = Connection::open(setup.path("ledger.sqlite")).expect("opening the ledger");
-    let today: u64 = ledger
-        .query_row("SELECT max(start) FROM day", [], |row| row.get(0))
-        .expect("a day");
-    ledger
-        .execute_batch(&format!(
-            "UPDATE minute SET start = start - {DAY}; UPDATE quarter SET start = start - {DAY}; UPDATE day SET start = start - {DAY};
-             UPDATE coverage SET start = start - {DAY}; UPDATE gap SET start = start - {DAY}, until = until - {DAY};
-             UPDATE incident SET detected = detected - {DAY},
-             body = json_set(body, '$.detected_at', json_extract(body, '$.detected_at') - {DAY}000000000);"
-        ))
-        .expect("passing a day");
-    let date = run(Command::new("date").args(["-u", "+%F", "-d", &format!("@{today}")]));
-    date.trim().to_owned()
 }
 
 fn section<'a>(report: &'a Value, id: &str) -> &'a [Value] {
@@ -139,7 +119,7 @@ fn everybody_gets_a_report_of_what_was_seen() {
         (&"edge".into(), &60.into(), &1.into())
     );
     daemon.stop();
-    let ending = a_day_passes(&setup);
+    let ending = setup.a_day_passes();
 
     fs::create_dir(setup.path("reports")).expect("making a folder");
     let file = |audience: &str, format: &str| -> PathBuf {

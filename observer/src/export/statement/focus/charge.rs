@@ -131,12 +131,17 @@ fn usage<'a>(
         text: text(line),
         api: given(&line.api),
         resource: resource(line),
-        consumed: Some((quantity, unit)),
+        consumed: Some((
+            sign * i128::from(line.consumed.unwrap_or(line.quantity)),
+            unit,
+        )),
         billed: amount.plus(added.negated())?,
         priced: Some(Priced {
             price,
             quantity: quotient(quantity, u128::from(per)),
-            unit: if per == 1 {
+            unit: if line.consumed.is_some() {
+                "Packages".to_owned()
+            } else if per == 1 {
                 unit.to_owned()
             } else {
                 format!("{per} {unit}")
