@@ -57,11 +57,13 @@ impl Setup {
         let place = |name: &str| setup.path(name).display().to_string();
         let text = format!(
             "[capture]\n{capture}\n[identity]\nregistry = \"{}\"\npepper_file = \"{}\"\n{more}\n\
-             [ledger]\npath = \"{}\"\n[control]\nsocket = \"{}\"\n[metrics]\nlisten = \"{LISTEN}\"\n",
+             [ledger]\npath = \"{}\"\n[control]\nsocket = \"{}\"\n[statements]\npath = \"{}\"\n\
+             [metrics]\nlisten = \"{LISTEN}\"\n",
             place("registry.d"),
             place("pepper"),
             place(ledger),
             place("observer.sock"),
+            place("statements"),
         );
         fs::write(setup.config(), text).expect("writing the configuration");
         fs::create_dir(setup.path("registry.d")).expect("making the registry's folder");

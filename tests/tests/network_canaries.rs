@@ -407,9 +407,11 @@ fn no_command_shows_a_piece_of_a_key() {
     talk.ask(&format!("incidents ack {id}"), "");
     talk.ask(&format!("incidents close {id} --suppress 1h"), "");
     talk.ask("login", "");
+    talk.ask("top --format json", "");
+    talk.ask("top --format table", "");
     // Statements of the month that goes on are drafts.
     let month = run(Command::new("date").args(["-u", "+%Y-%m"]));
-    for format in ["table", "json", "csv", "focus"] {
+    for format in ["table", "json", "csv"] {
         talk.ask(
             &format!("invoice --period {} --format {format}", month.trim()),
             "",
