@@ -22,7 +22,7 @@ pub use read::{
     incidents, losses, routes, spellings, standing, usage,
 };
 pub use schema::{Retention, id, open, open_to_read, set_aside};
-pub use series::{Filter, Usage, first, parts, series};
+pub use series::{Filter, Usage, begun, first, parts, seen, series};
 pub use writer::{Status, Writer};
 
 use std::io;

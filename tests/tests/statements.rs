@@ -343,3 +343,110 @@ fn an_interrupted_run_leaves_no_half_file_and_no_gap() {
         .collect();
     assert_eq!(held.len(), 13, "twelve months and the lock");
 }
+
+/// What fails is known before anything is closed, and what would charge an hour twice or give a number twice is refused.
+#[test]
+fn nothing_is_closed_that_could_not_be_written_or_would_be_wrong() {
+    if !require(&[]) {
+        return;
+    }
+    let mut bills = Bills::new(8);
+    bills.use_up(8, YEAR, 120);
+    let archive = bills.path("statements/2025-02");
+    let fails = |bills: &Bills, words: &[&str], why: &str| {
+        let output = finish(&mut command(bills, words), b"");
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{words:?}: {}",
+            said(&output)
+        );
+        assert!(said(&output).contains(why), "{words:?}: {}", said(&output));
+    };
+    let config = fs::read_to_string(bills.config()).expect("the configuration");
+    let unsold = config.split("[identity]").nth(1).expect("a section");
+    fs::write(bills.config(), format!("[identity]{unsold}")).expect("writing");
+    fails(
+        &bills,
+        &[
+            "--period",
+            "2025-02",
+            "--consumer",
+            "account-000",
+            "--format",
+            "ubl",
+        ],
+        "[seller]",
+    );
+    fs::write(bills.config(), config).expect("writing");
+    fails(
+        &bills,
+        &["--period", "2025-02", "--format", "html"],
+        "--out",
+    );
+    assert!(!archive.exists(), "nothing was closed");
+    // Of a time that nobody observed nothing is charged.
+    let before = json(&bills, &["--period", "2024-12"]);
+    assert!(rows(&before).iter().all(|one| one["kind"] == "draft"));
+    assert!(
+        rows(&before)[0]["notes"]
+            .to_string()
+            .contains("nothing is known")
+    );
+
+    let closed = json(&bills, &["--period", "2025-02"]);
+    assert!(rows(&closed).iter().all(|one| one["kind"] == "invoice"));
+    let registry = bills.path("registry.d/accounts.toml");
+    let text = fs::read_to_string(&registry).expect("the registry");
+    // Another time zone: an hour would be in both months, or in none.
+    let moved = text.replacen("time_zone = \"UTC\"", "time_zone = \"Asia/Tokyo\"", 1);
+    fs::write(&registry, moved).expect("writing");
+    fails(
+        &bills,
+        &["--period", "2025-03", "--consumer", "account-000"],
+        "time_zone",
+    );
+    fs::write(&registry, &text).expect("writing");
+    // Who left the registry keeps what was closed.
+    let left = text.replacen("account-001", "account-999", 1);
+    fs::write(&registry, left).expect("writing");
+    let again = json(
+        &bills,
+        &["--period", "2025-02", "--consumer", "account-001"],
+    );
+    assert_eq!(rows(&again)[0]["number"], "account-001-2025-0001");
+    fs::write(&registry, &text).expect("writing");
+
+    // A correction of a free statement, too, adds up to what is right.
+    bills.add(4, YEAR + 33 * DAY, 500);
+    for account in ["account-000", "account-004", "account-005"] {
+        let number = account[8..].parse().expect("a number");
+        bills.add(number, YEAR + 34 * DAY, 5_000);
+        let words = ["--period", "2025-02", "--consumer", account];
+        let corrected = json(
+            &bills,
+            &[&words[..], &["--correct", "--reason", "late"]].concat(),
+        );
+        let [_, _, after] = rows(&corrected) else {
+            panic!("three documents: {corrected}")
+        };
+        let csv = run(command(&bills, &words).args(["--format", "csv"]));
+        let mut lines = csv.lines();
+        let names: Vec<_> = lines.next().expect("a header").rsplit(',').collect();
+        // From the end: texts before it may hold commas.
+        let at = names.iter().position(|name| *name == "amount");
+        let sum = lines.fold(Money::ZERO, |sum, line| {
+            let cell = line.rsplit(',').nth(at.expect("a column")).expect("a cell");
+            sum.plus(cell.parse().expect("an amount")).expect("a sum")
+        });
+        assert_eq!(sum, money(&after["net"]), "{csv}");
+    }
+    // A file that is lost gives no number twice.
+    run(&mut command(&bills, &["--period", "2025-03"]));
+    fs::remove_file(archive.join("account-002.json")).expect("removing");
+    fails(
+        &bills,
+        &["--period", "2025-04", "--consumer", "account-002"],
+        "backup",
+    );
+}

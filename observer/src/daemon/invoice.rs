@@ -7,9 +7,11 @@ mod accounts;
 mod closing;
 mod print;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::cli::{Invoice, InvoiceFormat};
 use super::config::Config;
@@ -17,9 +19,12 @@ use super::failure::Failure;
 use super::progress::Progress;
 use super::rules;
 use crate::export::statement::Refused;
+use crate::identity::Registry;
+use crate::identity::registry::Account;
 use crate::identity::shown::{Shown, without_keys};
 use crate::store::archive::{Archive, ArchiveError};
-use crate::usage::statement::{Kind, Statement};
+use crate::usage::period::Period;
+use crate::usage::statement::Statement;
 use accounts::Books;
 
 /// Characters of a reason.
@@ -36,66 +41,164 @@ pub fn invoice(arguments: &Invoice) -> Result<bool, Failure> {
         let why = format!("{share} is no share (write 0.999)");
         return Err(Failure::input("--require-completeness", why));
     }
+    let reason = reason(arguments)?;
     let config = rules::load_config(arguments.config.as_deref())?;
     let registry = rules::registry(&config)?;
     let mut books = Books::open(&config, &registry)?;
-    let accounts: Vec<_> = match &arguments.consumer {
-        None => registry.accounts().iter().collect(),
-        Some(id) => {
-            let account = registry.accounts().iter().find(|one| *one.id == **id);
-            vec![account.ok_or_else(|| no_account(id))?]
-        }
-    };
-    if accounts.is_empty() {
-        let why = "the registry has no account (observer consumers add)";
-        return Err(Failure::input("invoice", why));
-    }
-    let reason = arguments.reason.as_deref().map(plain_reason);
     let archive = open(&config, arguments.draft)?;
-    let mut progress = Progress::new(accounts.len() > 1);
-    let all = accounts.len();
+    let planned = plan(arguments, &mut books, &registry, &archive)?;
+    // What cannot be written is not closed.
+    let as_issued = planned.iter().flat_map(Planned::as_issued);
+    print::check(arguments, &as_issued.collect::<Vec<_>>())?;
+    let now = Timestamp::now();
     let (mut documents, mut refused) = (Vec::new(), Vec::new());
-    for (done, account) in accounts.into_iter().enumerate() {
-        progress.show(|| format!("{done} of {all} accounts"));
-        for period in accounts::periods(account, &arguments.period)? {
-            let closed = archive
-                .documents(&period.name(), &account.id)
-                .map_err(unarchived)?;
-            let last_is_good = closed.last().is_some_and(|last| last.kind == Kind::Invoice);
-            if last_is_good && !arguments.correct {
-                documents.extend(closed);
-                continue;
+    let mut progress = Progress::new(planned.len() > 1);
+    let all = planned.len();
+    for (done, one) in planned.into_iter().enumerate() {
+        progress.show(|| format!("{done} of {all} statements"));
+        match one {
+            Planned::Closed(closed) => documents.extend(closed),
+            Planned::Draft(draft) => documents.push(*draft),
+            Planned::Refused(draft) => refused.push(*draft),
+            Planned::Close(closed, draft) => {
+                let kept = closing::close(&archive, closed, *draft, reason.as_deref(), now)?;
+                documents.extend(kept);
             }
-            let draft = books.draft(account, &period)?;
-            let enough = arguments
-                .require_completeness
-                .is_none_or(|share| draft.completeness >= share);
-            if !enough {
-                refused.push(draft);
-                continue;
-            }
-            if arguments.draft || !books.is_over(&period) {
-                if arguments.correct {
-                    return Err(Failure::input("--correct", "the period is not over"));
-                }
-                documents.extend(closed);
-                documents.push(draft);
-                continue;
-            }
-            let now = Timestamp::now();
-            let kept = closing::close(&archive, closed, draft, reason.as_deref(), now)?;
-            documents.extend(kept);
         }
     }
     progress.done();
+    if !arguments.draft {
+        // What is shown as closed is closed.
+        archive.settle().map_err(unarchived)?;
+    }
+    // Whoever reads the answer slowly holds nobody up.
+    drop(archive);
     for draft in &refused {
         eprintln!(
             "observer: invoice: {} of {} is complete to {:.6} only, and not closed",
             draft.customer.id, draft.period.name, draft.completeness
         );
     }
+    let unknown = books.unknown();
+    if arguments.consumer.is_none() && !unknown.is_empty() {
+        eprintln!(
+            "observer: invoice: used and no account any more: {}",
+            unknown.join(", ")
+        );
+    }
     print::print(arguments, &books, &documents)?;
     Ok(refused.is_empty())
+}
+
+/// What becomes of an account's period.
+enum Planned {
+    /// It was closed before.
+    Closed(Vec<Statement>),
+    /// It cannot be closed, or is not to be.
+    Draft(Box<Statement>),
+    /// Too little of it was seen.
+    Refused(Box<Statement>),
+    /// It is to be closed, after what was closed of it.
+    Close(Vec<Statement>, Box<Statement>),
+}
+
+impl Planned {
+    /// What will be written.
+    fn as_issued(&self) -> Vec<Statement> {
+        match self {
+            Self::Closed(closed) => closed.clone(),
+            Self::Draft(draft) => vec![(**draft).clone()],
+            Self::Refused(_) => Vec::new(),
+            Self::Close(closed, draft) => {
+                let mut all = closed.clone();
+                all.push(closing::as_issued(draft));
+                all
+            }
+        }
+    }
+}
+
+/// What is to be done, before anything is.
+fn plan(
+    arguments: &Invoice,
+    books: &mut Books<'_>,
+    registry: &Registry,
+    archive: &Archive,
+) -> Result<Vec<Planned>, Failure> {
+    let accounts = registry.accounts();
+    let wanted = |id: &str| arguments.consumer.as_deref().is_none_or(|one| one == id);
+    let mut planned = Vec::new();
+    let mut names = BTreeSet::new();
+    for account in accounts.iter().filter(|account| wanted(&account.id)) {
+        let periods = accounts::periods(account, &arguments.period)?;
+        if arguments.correct && periods.len() > 1 {
+            let why = "one month at a time (write 2026-11)";
+            return Err(Failure::input("--correct", why));
+        }
+        for period in periods {
+            names.insert(period.name());
+            planned.push(plan_one(arguments, books, account, &period, archive)?);
+        }
+    }
+    if names.is_empty() {
+        let periods = Period::parse(&arguments.period, &TimeZone::UTC);
+        let periods = periods.map_err(|error| Failure::input("--period", error))?;
+        names.extend(periods.iter().map(Period::name));
+    }
+    // Who left the registry has what was closed.
+    for name in &names {
+        for id in archive.accounts(name).map_err(unarchived)? {
+            if wanted(&id) && !accounts.iter().any(|account| *account.id == *id) {
+                planned.push(Planned::Closed(
+                    archive.documents(name, &id).map_err(unarchived)?,
+                ));
+            }
+        }
+    }
+    match &arguments.consumer {
+        Some(id) if planned.is_empty() => Err(no_account(id)),
+        None if planned.is_empty() => {
+            let why = "the registry has no account (observer consumers add)";
+            Err(Failure::input("invoice", why))
+        }
+        _ => Ok(planned),
+    }
+}
+
+fn plan_one(
+    arguments: &Invoice,
+    books: &mut Books<'_>,
+    account: &Account,
+    period: &Period,
+    archive: &Archive,
+) -> Result<Planned, Failure> {
+    let closed = archive.documents(&period.name(), &account.id);
+    let closed = closed.map_err(unarchived)?;
+    if !closed.is_empty() && !arguments.correct {
+        return Ok(Planned::Closed(closed));
+    }
+    let draft = Box::new(books.draft(account, period)?);
+    let open = books.open_because(period);
+    if let Some(why) = open.as_deref().filter(|_| arguments.correct) {
+        return Err(Failure::input("--correct", why));
+    }
+    let share = arguments.require_completeness.unwrap_or(0.0);
+    Ok(if draft.completeness < share {
+        Planned::Refused(draft)
+    } else if arguments.draft || open.is_some() {
+        Planned::Draft(draft)
+    } else {
+        Planned::Close(closed, draft)
+    })
+}
+
+/// Why something is corrected.
+fn reason(arguments: &Invoice) -> Result<Option<String>, Failure> {
+    let reason = arguments.reason.as_deref().map(plain_reason);
+    if reason.as_deref() == Some("") {
+        return Err(Failure::input("--reason", "says nothing"));
+    }
+    Ok(reason)
 }
 
 fn no_account(id: &str) -> Failure {

@@ -160,13 +160,7 @@ fn put_together(
             }
             let total = own.total();
             completeness = total.now.completeness(source.standing.seen().0);
-            let others = source.figures.by(|line| line.consumer());
-            let others = others.keys().copied();
-            let others: Vec<&str> = others
-                .chain(accounts.iter().map(|account| &*account.id))
-                .filter(|other| *other != id)
-                .collect();
-            let events = source.events.of(id, &others);
+            let events = source.events.of(id);
             let sections = consumer::sections(source, id, &own, &events).map_err(failed)?;
             (source.standing.section(Some(total)), sections)
         }

@@ -242,7 +242,7 @@ impl Report {
     pub fn standing(&self) -> String {
         let part = |cell: &Cell| cell.words("");
         if self.complete {
-            "Complete: everything in this time was seen with certainty.".to_owned()
+            "Complete: all exchanges that could be read were seen with certainty. What could not be read at all stands below, if there was any.".to_owned()
         } else {
             format!(
                 "Not complete: {} of the exchanges that must have been were seen with certainty, in {} of the time. What is missing stands below.",

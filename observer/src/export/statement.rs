@@ -99,6 +99,20 @@ pub fn seller_lacks(statement: &Statement) -> Vec<&'static str> {
     lacks.map(|(name, ..)| name).collect()
 }
 
+/// What the account in the registry has to say for an invoice and does not.
+pub fn customer_lacks(statement: &Statement) -> Vec<&'static str> {
+    let customer = &statement.customer;
+    let fields = [
+        ("name", &customer.name),
+        ("address", &customer.address),
+        ("country", &customer.country),
+    ];
+    let lacks = fields
+        .into_iter()
+        .filter(|(_, value)| given(value).is_none());
+    lacks.map(|(name, _)| name).collect()
+}
+
 /// A text that says something.
 fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref()

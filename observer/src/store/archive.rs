@@ -3,9 +3,9 @@
 //! Invariant: numbers of an account and year begin at 1 and leave none out: a number is given by the rename that makes its document
 //! be there, under a lock.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -72,7 +72,11 @@ impl Archive {
             .mode(0o640)
             .open(&path)
             .map_err(failed(&path))?;
-        flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(&path)(error.into()))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            eprintln!("observer: statements: somebody else closes some, waiting");
+            flock(&lock, FlockOperation::LockExclusive)
+                .map_err(|error| failed(&path)(error.into()))?;
+        }
         Ok(Self {
             folder: folder.to_owned(),
             lock: Some(lock),
@@ -101,12 +105,34 @@ impl Archive {
         })
     }
 
+    /// Accounts of which something was closed for a period, by name.
+    ///
+    /// # Errors
+    /// When the folder is there and cannot be read.
+    pub fn accounts(&self, period: &str) -> Result<Vec<String>, ArchiveError> {
+        let path = self.folder.join(period);
+        let files = match fs::read_dir(&path) {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(&path)(error)),
+        };
+        let mut accounts = Vec::new();
+        for file in files {
+            let name = file.map_err(failed(&path))?.file_name();
+            let name = name.to_string_lossy();
+            accounts.extend(name.strip_suffix(".json").map(str::to_owned));
+        }
+        accounts.retain(|account| !account.starts_with('.'));
+        accounts.sort_unstable();
+        Ok(accounts)
+    }
+
     /// The number after the last that an account has in a year.
     ///
     /// # Errors
-    /// When a file is there and cannot be read.
+    /// When a file is there and cannot be read, or one is missing that has to be there.
     pub fn next_number(&self, year: &str, account: &str) -> Result<u64, ArchiveError> {
-        let mut count = 0;
+        let (mut count, mut last) = (0, 0);
         let folders = match fs::read_dir(&self.folder) {
             Ok(folders) => folders,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(1),
@@ -115,14 +141,29 @@ impl Archive {
         for folder in folders {
             let name = folder.map_err(failed(&self.folder))?.file_name();
             let name = name.to_string_lossy();
-            if name.split('-').next() == Some(year) {
-                count += self.documents(&name, account)?.len() as u64;
+            if is_month(&name) && name.starts_with(year) {
+                for document in self.documents(&name, account)? {
+                    let number = document.number.as_deref().unwrap_or_default();
+                    let number = number.rsplit('-').next().unwrap_or_default();
+                    last = number.parse().unwrap_or(0).max(last);
+                    count += 1;
+                }
             }
         }
-        Ok(count + 1)
+        if count != last {
+            return Err(ArchiveError {
+                path: self.folder.clone(),
+                why: format!(
+                    "{account} has {count} statements of {year}, and the last number is {last} (restore what is missing from a backup)"
+                ),
+                is_privilege: false,
+            });
+        }
+        Ok(last + 1)
     }
 
-    /// Keeps documents of an account and a period, those that were there included and first.
+    /// Keeps documents of an account and a period, those that were there included and first. Safe from a crash of the host once
+    /// [`Archive::settle`] was called: until then it may be as if they had never been closed.
     ///
     /// # Errors
     /// What the system refuses; then nothing has changed.
@@ -154,12 +195,36 @@ impl Archive {
         write_whole(&path, text.as_bytes()).map_err(failed(&path))
     }
 
+    /// Makes everything that was kept outlast a crash of the host.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn settle(&self) -> Result<(), ArchiveError> {
+        let folders = fs::read_dir(&self.folder).map_err(failed(&self.folder))?;
+        for folder in folders {
+            let path = folder.map_err(failed(&self.folder))?.path();
+            if path.is_dir() {
+                settle(&path).map_err(failed(&path))?;
+            }
+        }
+        settle(&self.folder).map_err(failed(&self.folder))
+    }
+
     fn path(&self, period: &str, account: &str) -> PathBuf {
         self.folder.join(period).join(format!("{account}.json"))
     }
 }
 
-/// Writes a file so that what is there under its name is always whole, also after a crash.
+/// Makes what was written into a folder outlast a crash of the host.
+///
+/// # Errors
+/// What the system refuses.
+pub fn settle(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Writes a file so that what is there under its name is always whole, also after a crash; that it is there is sure after
+/// [`settle`].
 ///
 /// # Errors
 /// What the system refuses.
@@ -167,26 +232,22 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| Path::new("."));
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.new", std::process::id()));
-    let beside = folder.join(name);
-    let written = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o640)
-            .open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(folder)?.sync_all()
-    })();
-    if written.is_err() {
-        // What cannot be removed is left beside it, and is nothing that is read.
-        let _ = fs::remove_file(&beside);
-    }
-    written
+    let mut file = tempfile::Builder::new()
+        .prefix(".")
+        .suffix(".new")
+        .permissions(Permissions::from_mode(0o640))
+        .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Whether a folder is that of a month: `2026-11`.
+fn is_month(name: &str) -> bool {
+    let digits = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    name.split_once('-')
+        .is_some_and(|(year, month)| digits(year, 4) && digits(month, 2))
 }

@@ -78,6 +78,42 @@ impl Coverage {
         share(self.certain + self.count(&UNCERTAIN), self.count(&LOST))
     }
 
+    /// Of all exchanges that must have been, those that were counted to somebody for certain or not: `named` uncertain ones are among
+    /// what somebody used. Of the others nobody knows whose they were, as of those that were lost.
+    pub fn attributed(&self, named: u64) -> f64 {
+        let uncertain = self.count(&UNCERTAIN);
+        let nobodys = uncertain.saturating_sub(named);
+        share(
+            self.certain + (uncertain - nobodys),
+            nobodys + self.count(&LOST),
+        )
+    }
+
+    /// Share of a period that lies in no gap and not before `begin`, when anything was kept first.
+    pub fn observed(&self, period: Period, begin: Option<u64>) -> f64 {
+        let length = period.until.saturating_sub(period.from);
+        let Some(begin) = begin else {
+            return 0.0;
+        };
+        // Gaps may overlap: what is before `at` has been looked at.
+        let mut at = period.from.max(begin.min(period.until));
+        let mut missing = at - period.from;
+        let mut gaps: Vec<&Gap> = self.gaps.iter().collect();
+        gaps.sort_by_key(|gap| gap.from);
+        for gap in gaps {
+            let from = gap.from.max(at);
+            let until = gap.until.min(period.until);
+            if from < until {
+                missing += until - from;
+                at = until;
+            }
+        }
+        if length == 0 {
+            return 1.0;
+        }
+        (length - missing.min(length)) as f64 / length as f64
+    }
+
     fn count(&self, reasons: &[&str]) -> u64 {
         reasons
             .iter()
@@ -106,7 +142,14 @@ impl Period {
                 DAY
             }
         };
-        let (first, last) = (step(self.from), step(self.until.min(now)));
+        // What makes up the end begins before it: the minutes of its quarter-hour, the quarter-hours of its day.
+        let end = self.until.min(now);
+        let last = match (step(end / 900 * 900), step(end / DAY * DAY)) {
+            (60, 60 | 900) => 60,
+            (900, 900) => 900,
+            _ => DAY,
+        };
+        let first = step(self.from);
         Self {
             from: self.from / first * first,
             until: self.until.div_ceil(last) * last,
@@ -410,6 +453,69 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn gaps_and_the_time_before_the_ledger_count_once() {
+        let period = Period {
+            from: 1_000,
+            until: 2_000,
+        };
+        let gap = |from, until| Gap {
+            from,
+            until,
+            reason: String::new(),
+        };
+        let share = |gaps: &[Gap], begin| {
+            let gaps = gaps.to_vec();
+            let coverage = Coverage {
+                gaps,
+                ..Coverage::default()
+            };
+            coverage.observed(period, begin)
+        };
+        assert_eq!(share(&[], Some(0)), 1.0);
+        assert_eq!(share(&[], None), 0.0);
+        assert_eq!(share(&[], Some(1_500)), 0.5);
+        assert_eq!(share(&[], Some(5_000)), 0.0);
+        assert_eq!(share(&[gap(900, 1_100), gap(1_050, 1_200)], Some(0)), 0.8);
+        assert_eq!(share(&[gap(1_050, 1_200), gap(0, 9_000)], Some(1_100)), 0.0);
+        assert_eq!(share(&[gap(1_300, 1_200)], Some(0)), 1.0);
+    }
+
+    /// What nobody's name stands on is nobody's completeness but everybody's.
+    #[test]
+    fn what_is_uncertain_and_nobody_s_counts_as_lost() {
+        let reasons = [("joined_in_the_middle", 100), ("ring_full", 50)];
+        let reasons = reasons.map(|(reason, count)| (reason.to_owned(), count));
+        let coverage = Coverage {
+            certain: 850,
+            reasons: reasons.into(),
+            gaps: Vec::new(),
+        };
+        assert_eq!(coverage.attributed(100), 0.95);
+        assert_eq!(coverage.attributed(40), 0.89);
+        assert_eq!(coverage.seen(), 0.95);
+    }
+
+    /// The quarter-hours of a day that is swept cannot make up the end of a period, though the end itself is kept.
+    #[test]
+    fn an_end_is_kept_only_where_what_makes_it_up_is() {
+        let retention = Retention {
+            minutes: 2 * DAY,
+            quarters: 62 * DAY,
+            days: 1_000 * DAY,
+            max_bytes: 0,
+        };
+        let until = 100 * DAY + 23 * HOUR;
+        let asked = Period {
+            from: 70 * DAY,
+            until,
+        };
+        let whole = |now: u64| asked.widened(&retention, now).until;
+        assert_eq!(whole(until + 61 * DAY), until);
+        // Past midnight of the last day, and not past the end.
+        assert_eq!(whole(100 * DAY + 62 * DAY + HOUR), 101 * DAY);
+    }
 
     proptest! {
         /// Every minute of a period lies in one piece, and nothing else does.

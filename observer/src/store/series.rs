@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use rusqlite::{Connection, ToSql, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 
 use super::Period;
 use crate::usage::batch::Sums;
@@ -32,6 +32,8 @@ pub struct Usage {
     pub timed: (u64, u64),
 }
 
+/// Seconds of a day.
+const DAY: u64 = 86_400;
 /// Most parts of a kind that are told apart; the least used are left out.
 const PARTS: usize = 1_000;
 
@@ -121,6 +123,32 @@ pub fn parts(
 pub fn first(ledger: &Connection, step: u64) -> Result<Option<u64>, rusqlite::Error> {
     let query = format!("SELECT min(start) FROM {}", table(step));
     ledger.query_row(&query, [], |row| row.get(0))
+}
+
+/// When anything was kept first, as closely as that is known: to the minute of late, to the day of long ago.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn begun(ledger: &Connection) -> Result<Option<u64>, rusqlite::Error> {
+    let Some(day) = first(ledger, DAY)? else {
+        return Ok(None);
+    };
+    for step in [60, 900] {
+        let closer = first(ledger, step)?.filter(|at| at / DAY * DAY == day);
+        if closer.is_some() {
+            return Ok(closer);
+        }
+    }
+    Ok(Some(day))
+}
+
+/// The last second up to which the ledger has what was seen.
+///
+/// # Errors
+/// What SQLite refuses.
+pub fn seen(ledger: &Connection) -> Result<Option<u64>, rusqlite::Error> {
+    let query = "SELECT value FROM meta WHERE name = 'seen'";
+    ledger.query_row(query, [], |row| row.get(0)).optional()
 }
 
 /// The table that holds steps of this length, or shorter ones.

@@ -224,6 +224,15 @@ impl Used {
     }
 }
 
+impl Statement {
+    /// Whether what it gives back stands in it as what was charged: as above zero.
+    pub fn is_turned(&self) -> bool {
+        let charged = |line: &&Line| line.kind != LineKind::Allowance;
+        let mut lines = self.lines.iter().filter(charged);
+        self.kind == Kind::CreditNote && lines.all(|line| line.amount >= Money::ZERO)
+    }
+}
+
 fn is_zero(money: &Money) -> bool {
     *money == Money::ZERO
 }

@@ -17,6 +17,7 @@ mod packet;
 mod process;
 mod replay;
 mod response;
+mod statements;
 mod throughput;
 mod tls;
 mod turns;
@@ -58,6 +59,8 @@ enum What {
     Awareness(awareness::Options),
     /// nginx's throughput with nothing and with many keys shut off, and how soon one is (root)
     Response(response::Options),
+    /// Invoicing a year of a hundred consumers
+    Statements(statements::Options),
     /// The daemon's CPU time and memory with many open pages (root)
     Looking(looking::Options),
     /// Nanoseconds that the kernel programs take for each kind of packet (root)
@@ -136,6 +139,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
         Some(What::Management(options)) => management::measure(options)?,
         Some(What::Awareness(options)) => awareness::measure(options)?,
         Some(What::Response(options)) => response::measure(options)?,
+        Some(What::Statements(options)) => statements::measure(options)?,
         Some(What::Looking(options)) => looking::measure(options)?,
         Some(What::Packet(options)) => packet::measure(options)?,
         None => {
@@ -149,6 +153,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Failure> {
             all.extend(management::measure(&management::Options::default())?);
             all.extend(awareness::measure(&awareness::Options::default())?);
             all.extend(response::measure(&response::Options::default())?);
+            all.extend(statements::measure(&statements::Options::default())?);
             all.extend(looking::measure(&looking::Options::default())?);
             all.extend(packet::measure(&packet::Options::default())?);
             all

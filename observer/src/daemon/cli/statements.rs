@@ -65,10 +65,9 @@ impl InvoiceFormat {
     /// The end of a file's name.
     pub const fn extension(self) -> &'static str {
         match self {
-            Self::Table => "txt",
             Self::Json => "json",
             Self::Csv | Self::Focus => "csv",
-            Self::Html => "html",
+            Self::Table | Self::Html => "html",
             Self::Ubl | Self::Peppol => "xml",
         }
     }

@@ -1,6 +1,7 @@
 //! What accounts used in their billing periods, read once for all that have the same period.
 
 use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -29,6 +30,10 @@ pub struct Books<'a> {
     seller: Option<Party>,
     currency: Option<Currency>,
     now: u64,
+    /// When anything was kept first.
+    begin: Option<u64>,
+    /// Up to when the ledger has everything.
+    seen: u64,
     /// Why what the daemon has in memory is not in it.
     pub note: Option<String>,
     known: HashMap<(u64, u64), Arc<Whole>>,
@@ -38,6 +43,8 @@ pub struct Books<'a> {
 struct Whole {
     rows: HashMap<String, Vec<UsageRow>>,
     coverage: Coverage,
+    /// Uncertain exchanges that were counted to somebody all the same.
+    named: u64,
     /// What the ledger can answer instead of the period that is asked for.
     widened: Option<store::Period>,
 }
@@ -57,6 +64,7 @@ impl<'a> Books<'a> {
     /// # Errors
     /// When there is none.
     pub fn open(config: &Config, registry: &'a Registry) -> Result<Self, Failure> {
+        let runs = UnixStream::connect(&config.control.socket).is_ok();
         let note = reading::ask(&config.control.socket, "commit").err();
         let seller = &config.seller;
         let named = seller.name.is_some();
@@ -74,21 +82,65 @@ impl<'a> Books<'a> {
                 Some(read.map_err(|error| Failure::input("[seller] currency", error))?)
             }
         };
+        let ledger = reading::ledger(config)?;
+        let failed = |error| Failure::input("ledger", error);
+        let now = reading::now();
+        let seen = match runs && note.is_none() {
+            true => now,
+            // What came since stands in the journal or in the kernel, until a daemon takes it.
+            false => store::seen(&ledger).map_err(failed)?.unwrap_or(0),
+        };
         Ok(Self {
+            begin: store::begun(&ledger).map_err(failed)?,
+            seen,
             registry,
-            ledger: reading::ledger(config)?,
+            ledger,
             retention: run::retention(config),
             seller: party,
             currency,
-            now: reading::now(),
+            now,
             note,
             known: HashMap::new(),
         })
     }
 
-    /// Whether nothing is added to a period any more.
-    pub fn is_over(&self, period: &Period) -> bool {
-        self.now >= period.until.saturating_add(LATE)
+    /// Why a period cannot be closed.
+    pub fn open_because(&self, period: &Period) -> Option<String> {
+        let until = period.until.saturating_add(LATE);
+        let asked = store::Period {
+            from: period.from,
+            until: period.until,
+        };
+        if self.now < until {
+            Some("the period is not over".to_owned())
+        } else if self.begin.is_none_or(|begin| begin >= period.until) {
+            Some("nothing is known of that time".to_owned())
+        } else if self.seen < until {
+            Some(format!(
+                "what came after {} is not in the ledger yet (systemctl start observer)",
+                report::time(self.seen)
+            ))
+        } else if asked.widened(&self.retention, self.now) != asked {
+            Some("its first and last day are kept by the day in UTC only".to_owned())
+        } else {
+            None
+        }
+    }
+
+    /// Consumers with usage in a period of UTC days that the registry does not have, reserved names left out.
+    pub fn unknown(&self) -> Vec<String> {
+        let mut unknown: Vec<String> = (self.known.values())
+            .flat_map(|whole| whole.rows.keys())
+            .filter(|consumer| !consumer.starts_with("__"))
+            .filter(|consumer| {
+                let mut accounts = self.registry.accounts().iter();
+                !accounts.any(|account| *account.id == ***consumer)
+            })
+            .cloned()
+            .collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown
     }
 
     /// What the statement of an account for a period would be.
@@ -108,7 +160,16 @@ impl<'a> Books<'a> {
                 report::time(widened.until)
             ));
         }
-        notes.extend(self.note.clone());
+        let read = store::Period {
+            from: period.from,
+            until: period.until.min(self.now),
+        };
+        let observed = whole.coverage.observed(read, self.begin);
+        if observed < 1.0 {
+            let percent = (observed * 1e4).floor() / 100.0;
+            notes.push(format!("observed was {percent} % of the time"));
+        }
+        notes.extend(self.open_because(period));
         let (all, uncertain) = rows.iter().fold((0_u64, 0_u64), |(all, uncertain), row| {
             let add = u64::saturating_add;
             (
@@ -125,8 +186,8 @@ impl<'a> Books<'a> {
             plan,
             period,
             rows,
-            // What was lost cannot be said to be anybody's: everybody bears its share.
-            completeness: own * whole.coverage.seen(),
+            // Of what was lost, and of what nobody's name stands on, nobody knows whose it was: everybody bears a share.
+            completeness: own * whole.coverage.attributed(whole.named) * observed,
             notes,
             seller: self.seller.clone(),
             currency: self.currency,
@@ -160,15 +221,24 @@ impl<'a> Books<'a> {
         let coverage = store::coverage(&self.ledger, read).map_err(failed)?;
         let columns = ["consumer", "api", "route"];
         let mut rows: HashMap<String, Vec<UsageRow>> = HashMap::new();
+        let mut named = 0;
+        // Microseconds of each consumer so far: cut once, not row by row.
+        let mut spent: HashMap<String, u64> = HashMap::new();
         for row in store::usage(&self.ledger, read, &columns).map_err(failed)? {
             let sums = row.sums;
             if let [consumer, api, route] = row.group.as_slice() {
+                if !consumer.starts_with("__") {
+                    named += sums.uncertain;
+                }
+                let all = spent.entry(consumer.clone()).or_default();
+                let before = *all;
+                *all = before.saturating_add(sums.service_us);
                 let used = Used {
                     requests: sums.requests,
                     uncertain: sums.uncertain,
                     request_bytes: sums.request_bytes,
                     response_bytes: sums.response_bytes,
-                    service_ms: sums.service_us / 1_000,
+                    service_ms: *all / 1_000 - before / 1_000,
                 };
                 let (api, route) = (api.as_str().into(), route.as_str().into());
                 let of = rows.entry(consumer.clone()).or_default();
@@ -178,6 +248,7 @@ impl<'a> Books<'a> {
         let whole = Arc::new(Whole {
             rows,
             coverage,
+            named,
             widened: (read != asked).then_some(read),
         });
         self.known.insert(key, Arc::clone(&whole));

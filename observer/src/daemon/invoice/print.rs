@@ -1,7 +1,7 @@
 //! Statements in the format that is asked for, printed or written into a folder.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use super::super::report::{Cell, Report, printable, time};
 use super::accounts::Books;
 use super::{Invoice, InvoiceFormat, unwritable};
 use crate::export::statement::{csv, focus, html, ubl};
-use crate::store::archive::write_whole;
+use crate::store::archive::{settle, write_whole};
 use crate::usage::statement::{Kind, Statement};
 
 const COLUMNS: [&str; 10] = [
@@ -27,6 +27,35 @@ const COLUMNS: [&str; 10] = [
     "completeness",
 ];
 
+/// Whether all of it can be written.
+///
+/// # Errors
+/// What one of them lacks, or that they are too many for one answer.
+pub fn check(arguments: &Invoice, documents: &[Statement]) -> Result<(), Failure> {
+    let format = arguments.format;
+    if arguments.out.is_none() && !format.holds_many() && documents.len() > 1 {
+        let all = documents.len();
+        let why = format!("{all} statements are {all} documents (--out DIR)");
+        return Err(Failure::input("--format", why));
+    }
+    if let Some(folder) = &arguments.out {
+        fs::create_dir_all(folder).map_err(|error| unwritten(folder, error))?;
+    }
+    match format {
+        InvoiceFormat::Table | InvoiceFormat::Json => Ok(()),
+        _ => documents
+            .iter()
+            .try_for_each(|one| document(one, format).map(drop)),
+    }
+}
+
+fn unwritten(path: &Path, error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return Failure::support(path.display(), format_args!("{error} (repeat it as root)"));
+    }
+    Failure::input(path.display(), error)
+}
+
 /// Prints or writes.
 ///
 /// # Errors
@@ -36,27 +65,16 @@ pub fn print(
     books: &Books<'_>,
     documents: &[Statement],
 ) -> Result<(), Failure> {
-    let format = arguments.format;
-    match &arguments.out {
-        Some(folder) => write(folder, format, documents),
-        None if format.holds_many() => match format {
-            InvoiceFormat::Table => table(books, documents),
-            InvoiceFormat::Json => super::super::print(&json(books, documents)?),
-            InvoiceFormat::Csv => super::super::print(&csv::table(documents)),
-            _ => super::super::print(&focused(documents)?),
-        },
-        None => match documents {
-            [one] => super::super::print(&document(one, format)?),
-            [] => Ok(()),
-            several => {
-                let why = format!(
-                    "{} statements are {} documents (--out DIR)",
-                    several.len(),
-                    several.len()
-                );
-                Err(Failure::input("--format", why))
-            }
-        },
+    match (&arguments.out, arguments.format) {
+        (Some(folder), format) => write(folder, format, documents),
+        (None, InvoiceFormat::Table) => table(books, documents),
+        (None, InvoiceFormat::Json) => super::super::print(&json(books, documents)?),
+        (None, InvoiceFormat::Csv) => super::super::print(&csv::table(documents)),
+        (None, InvoiceFormat::Focus) => super::super::print(&focused(documents)?),
+        (None, format) => {
+            let mut texts = documents.iter();
+            texts.try_for_each(|one| super::super::print(&document(one, format)?))
+        }
     }
 }
 
@@ -81,16 +99,11 @@ fn document(statement: &Statement, format: InvoiceFormat) -> Result<String, Fail
 
 /// A file for each statement, each whole or not there.
 fn write(folder: &Path, format: InvoiceFormat, documents: &[Statement]) -> Result<(), Failure> {
-    let failed = |path: &Path, error| Failure::input(path.display(), error);
-    fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    // A table is for a terminal.
     let format = match format {
         InvoiceFormat::Table => InvoiceFormat::Html,
         other => other,
     };
-    for statement in documents {
-        // What one of them lacks is known before any is written.
-        document(statement, format)?;
-    }
     for statement in documents {
         let name = match &statement.number {
             Some(number) => number.clone(),
@@ -98,8 +111,9 @@ fn write(folder: &Path, format: InvoiceFormat, documents: &[Statement]) -> Resul
         };
         let path = folder.join(format!("{name}.{}", format.extension()));
         let text = document(statement, format)?;
-        write_whole(&path, text.as_bytes()).map_err(|error| failed(&path, error))?;
+        write_whole(&path, text.as_bytes()).map_err(|error| unwritten(&path, error))?;
     }
+    settle(folder).map_err(|error| unwritten(folder, error))?;
     super::super::print(&format!(
         "{} statements in {}\n",
         documents.len(),

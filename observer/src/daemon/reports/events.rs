@@ -264,14 +264,13 @@ impl Events {
         section.shows(table, "Nothing was shut off or limited.")
     }
 
-    /// Those of one consumer alone, whose sentences name no other. `others`: ids that must not be told.
-    pub fn of(&self, consumer: &str, others: &[&str]) -> Self {
+    /// Those of one consumer alone, in words that name no other.
+    pub fn of(&self, consumer: &str) -> Self {
         let mut incidents = self.incidents.clone();
         incidents.retain(|one| one.subject.consumer.as_deref() == Some(consumer));
         for one in &mut incidents {
-            if others.iter().any(|other| names(&one.statement, other)) {
-                one.statement = format!("{}: {}", one.subject.words(), one.rule.name());
-            }
+            // The sentence may name others, by whatever name.
+            one.statement = format!("{}: {}", one.subject.words(), one.rule.name());
         }
         let mut actions = self.actions.clone();
         actions.retain(|one| one.consumer.as_deref() == Some(consumer));
@@ -284,19 +283,6 @@ impl Events {
             period: self.period,
         }
     }
-}
-
-/// Whether a text has a name in it as a word of its own.
-fn names(text: &str, name: &str) -> bool {
-    let inner = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    !name.is_empty()
-        && text.match_indices(name).any(|(at, _)| {
-            let before = text.get(..at).and_then(|text| text.chars().next_back());
-            let after = text
-                .get(at + name.len()..)
-                .and_then(|text| text.chars().next());
-            !inner(before) && !inner(after)
-        })
 }
 
 fn join<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -312,18 +298,4 @@ fn read<T: serde::de::DeserializeOwned>(bodies: Vec<String>, unknown: &mut usize
         .collect();
     *unknown += all - known.len();
     known
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_one_only_as_a_word() {
-        assert!(names("used by beta, too", "beta"));
-        assert!(names("beta/k-1 from 3 networks", "beta"));
-        assert!(!names("alphabetas", "beta"));
-        assert!(!names("beta_2", "beta"));
-        assert!(!names("anything", ""));
-    }
 }

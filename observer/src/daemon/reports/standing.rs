@@ -3,9 +3,7 @@
 use super::figures::Pair;
 use super::span::Spans;
 use crate::export::reports::{Cell, Section, Table};
-use crate::store::{self, Coverage, Gap, Period, Reader};
-
-const DAY: u64 = 86_400;
+use crate::store::{self, Coverage, Gap, Reader};
 
 /// How complete a period is, and the one before.
 pub struct Standing {
@@ -25,7 +23,7 @@ impl Standing {
         Ok(Self {
             now: store::coverage(ledger, spans.now)?,
             before: store::coverage(ledger, spans.before)?,
-            begin: store::first(ledger, DAY)?,
+            begin: store::begun(ledger)?,
             spans,
         })
     }
@@ -42,7 +40,7 @@ impl Standing {
 
     /// Share of the period in which somebody observed.
     pub fn observed(&self) -> f64 {
-        observed(self.spans.now, &self.now.gaps, self.begin)
+        self.now.observed(self.spans.now, self.begin)
     }
 
     /// Whether nothing is missing. `own`: what of somebody's exchanges was seen with certainty.
@@ -72,7 +70,7 @@ impl Standing {
             }
             Some(_) => {}
         }
-        let before = observed(self.spans.before, &self.before.gaps, self.begin);
+        let before = self.before.observed(self.spans.before, self.begin);
         let mut rows = match own {
             None => vec![
                 vec![
@@ -161,55 +159,4 @@ impl Standing {
 
 fn row(measure: &str, now: u64, before: u64) -> Vec<Cell> {
     vec![Cell::text(measure), Cell::Count(now), Cell::Count(before)]
-}
-
-/// Share of a period that lies in no gap and not before the ledger's first day.
-fn observed(period: Period, gaps: &[Gap], begin: Option<u64>) -> f64 {
-    let length = period.until.saturating_sub(period.from);
-    let Some(begin) = begin else {
-        return 0.0;
-    };
-    // Gaps may overlap: what is before `at` has been looked at.
-    let mut at = period.from.max(begin.min(period.until));
-    let mut missing = at - period.from;
-    let mut gaps: Vec<&Gap> = gaps.iter().collect();
-    gaps.sort_by_key(|gap| gap.from);
-    for gap in gaps {
-        let from = gap.from.max(at);
-        let until = gap.until.min(period.until);
-        if from < until {
-            missing += until - from;
-            at = until;
-        }
-    }
-    if length == 0 {
-        return 1.0;
-    }
-    (length - missing.min(length)) as f64 / length as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gaps_and_the_time_before_the_ledger_count_once() {
-        let period = Period {
-            from: 1_000,
-            until: 2_000,
-        };
-        let gap = |from, until| Gap {
-            from,
-            until,
-            reason: String::new(),
-        };
-        let share = |gaps: &[Gap], begin| observed(period, gaps, begin);
-        assert_eq!(share(&[], Some(0)), 1.0);
-        assert_eq!(share(&[], None), 0.0);
-        assert_eq!(share(&[], Some(1_500)), 0.5);
-        assert_eq!(share(&[], Some(5_000)), 0.0);
-        assert_eq!(share(&[gap(900, 1_100), gap(1_050, 1_200)], Some(0)), 0.8);
-        assert_eq!(share(&[gap(1_050, 1_200), gap(0, 9_000)], Some(1_100)), 0.0);
-        assert_eq!(share(&[gap(1_300, 1_200)], Some(0)), 1.0);
-    }
 }

@@ -4,6 +4,7 @@
 //! row, so that a column can be added up.
 
 use crate::export::plain::csv as cell;
+use crate::usage::money::Money;
 use crate::usage::statement::{Kind, Line, LineKind, Meter, Statement};
 
 use super::percent;
@@ -57,6 +58,12 @@ fn row(statement: &Statement, number: usize, line: &Line) -> [String; COLUMNS.le
     let optional = |text: &Option<String>| safe(text.as_deref().unwrap_or_default());
     let period = &statement.period;
     let vat = line.vat;
+    // What is given back is below zero, so that a column can be added up.
+    let (sign, turned) = match statement.is_turned() {
+        true => ("-", true),
+        false => ("", false),
+    };
+    let signed = |money: Money| if turned { money.negated() } else { money };
     [
         optional(&statement.number),
         kind(statement.kind).to_owned(),
@@ -76,11 +83,15 @@ fn row(statement: &Statement, number: usize, line: &Line) -> [String; COLUMNS.le
         line.meter.map_or("", Meter::name).to_owned(),
         optional(&line.api),
         optional(&line.route),
-        line.quantity.to_string(),
+        format!(
+            "{}{}",
+            if line.quantity > 0 { sign } else { "" },
+            line.quantity
+        ),
         line.per.to_string(),
         line.price.to_string(),
-        line.surcharge.to_string(),
-        line.amount.fixed(statement.places),
+        signed(line.surcharge).to_string(),
+        signed(line.amount).fixed(statement.places),
         safe(&statement.currency),
         vat.category.code().to_owned(),
         percent(vat.rate),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{completeness, given, listed, percent, seller_lacks, tax_in_words};
+use super::{completeness, customer_lacks, given, listed, percent, seller_lacks, tax_in_words};
 use crate::export::plain;
 use crate::usage::money::Money;
 use crate::usage::statement::{Kind, Line, LineKind, Meter, Party, Statement, Vat, VatCategory};
@@ -65,7 +65,8 @@ pub fn page(statement: &Statement) -> String {
 }
 
 fn title(statement: &Statement) -> &'static str {
-    let invoice = !statement.showback && seller_lacks(statement).is_empty();
+    let lacks = !seller_lacks(statement).is_empty() || !customer_lacks(statement).is_empty();
+    let invoice = !statement.showback && !lacks;
     match statement.kind {
         Kind::CreditNote => "Credit note",
         _ if invoice => "Invoice",
@@ -139,8 +140,9 @@ fn facts(statement: &Statement) -> Markup {
 /// What the reader has to know before any number: that it is a draft, no invoice, or nothing to pay.
 fn standing(statement: &Statement) -> Markup {
     let lacks = seller_lacks(statement);
+    let missing = customer_lacks(statement);
     let draft = statement.kind == Kind::Draft;
-    if !draft && lacks.is_empty() && !statement.showback {
+    if !draft && lacks.is_empty() && missing.is_empty() && !statement.showback {
         return Markup::default();
     }
     html! {
@@ -157,6 +159,9 @@ fn standing(statement: &Statement) -> Markup {
             }
             @if !lacks.is_empty() {
                 p { "This is no invoice: [seller] in observer.toml has no " (listed(&lacks)) "." }
+            }
+            @if !missing.is_empty() {
+                p { "This is no invoice: the account in the registry has no " (listed(&missing)) "." }
             }
         }
     }

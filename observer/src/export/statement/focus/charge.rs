@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::{given, kind_in_words, tax_in_words};
-use super::{Kind, Money, Refused, Statement};
+use super::{Money, Refused, Statement};
 use crate::usage::money::NotMoney;
 use crate::usage::statement::{Line, LineKind, Meter, Tax};
 
@@ -72,7 +72,7 @@ impl Category {
 /// When a number is larger than any.
 pub(super) fn all(statement: &Statement) -> Result<Vec<Charge<'_>>, Refused> {
     // What is given back is below zero here, whichever way the statement has it.
-    let turned = statement.kind == Kind::CreditNote && statement.net > Money::ZERO;
+    let turned = statement.is_turned();
     let signed = |money: Money| if turned { money.negated() } else { money };
     let mut charges = Vec::new();
     for line in &statement.lines {
@@ -112,7 +112,7 @@ fn usage<'a>(
     amount: Money,
     charges: &mut Vec<Charge<'a>>,
 ) -> Result<(), Refused> {
-    let below = amount < Money::ZERO;
+    let below = amount < Money::ZERO || statement.is_turned();
     let sign = if below { -1 } else { 1 };
     let quantity = sign * i128::from(line.quantity);
     let price = magnitude(line.price);
