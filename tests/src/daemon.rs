@@ -179,7 +179,8 @@ impl Setup {
         serde_json::from_str(&text).expect("the answer is JSON")
     }
 
-    /// Makes what happened today something of yesterday, as it is read tomorrow. Returns the day after it.
+    /// Makes what happened today something of yesterday, as it is read tomorrow, in a ledger that was begun before. Returns the day
+    /// after it.
     ///
     /// # Panics
     /// When the ledger cannot be written.
@@ -190,7 +191,8 @@ impl Setup {
             .expect("a day");
         ledger
         .execute_batch(&format!(
-            "UPDATE minute SET start = start - {DAY}; UPDATE quarter SET start = start - {DAY}; UPDATE day SET start = start - {DAY};
+            "INSERT INTO day SELECT start - 9 * {DAY}, dimension, 0, 0, 0, 0, 0 FROM day LIMIT 1;
+             UPDATE minute SET start = start - {DAY}; UPDATE quarter SET start = start - {DAY}; UPDATE day SET start = start - {DAY};
              UPDATE coverage SET start = start - {DAY}; UPDATE gap SET start = start - {DAY}, until = until - {DAY};
              UPDATE incident SET detected = detected - {DAY},
              body = json_set(body, '$.detected_at', json_extract(body, '$.detected_at') - {DAY}000000000);"

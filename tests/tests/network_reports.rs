@@ -255,7 +255,7 @@ fn everybody_gets_a_report_of_what_was_seen() {
     let ledger = Connection::open(setup.path("ledger.sqlite")).expect("opening the ledger");
     ledger
         .execute(
-            "INSERT INTO coverage SELECT 86400, start, 'ring_full', 5 FROM day LIMIT 1",
+            "INSERT INTO coverage SELECT 86400, max(start), 'ring_full', 5 FROM day",
             [],
         )
         .expect("a loss");
