@@ -278,7 +278,7 @@ impl Lab {
         self.server.enter(|| {
             let mut stream = TcpStream::connect(address).map_err(failed(address))?;
             let request =
-                format!("GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n");
+                format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
             stream
                 .write_all(request.as_bytes())
                 .map_err(failed(address))?;

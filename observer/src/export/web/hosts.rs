@@ -40,18 +40,24 @@ impl Hosts {
         Self(names.filter(|name| !name.is_empty()).collect())
     }
 
-    /// Whether a request names us.
+    /// Whether a request names us, or nobody: every browser says whom it asks, and whoever does not is none.
     ///
     /// # Errors
     /// Why not.
     pub(super) fn named(&self, request: &Request) -> Result<(), String> {
-        let field = host(request.headers()).ok_or("the request has no Host")?;
+        let fields = request.headers();
+        let field = match host(fields) {
+            None if fields.contains_key(HOST) => {
+                return Err("the request has no one Host".to_owned());
+            }
+            field => field,
+        };
         // A target in absolute form goes before the field (RFC 9112, section 3.2.2).
         let names = request
             .uri()
             .authority()
             .map(|authority| authority.as_str());
-        for name in names.into_iter().chain([field]) {
+        for name in names.into_iter().chain(field) {
             if !self.is_ours(name) {
                 return Err(
                     "this is not a name of this observer (its names are in `[metrics] hosts`)"
@@ -159,7 +165,7 @@ mod tests {
         }
         assert!(ask("http://evil.example/", "127.0.0.1").is_err());
         let none = Request::builder().body(Body::empty()).unwrap();
-        assert!(Hosts::default().named(&none).is_err());
+        assert!(Hosts::default().named(&none).is_ok());
         let two = Request::builder()
             .header(HOST, "127.0.0.1")
             .header(HOST, "evil");

@@ -52,7 +52,9 @@ fn another_name_is_refused_but_by_scrapers() {
         assert_eq!(got.status, status, "{fields}");
     }
     let hostless = listening.send("GET /api/v1/usage HTTP/1.0\r\n\r\n");
-    assert_eq!(hostless.status, 421);
+    assert_eq!(hostless.status, 200, "no browser asks like that");
+    let changing = listening.send("POST /api/v1/responses HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}");
+    assert_eq!(changing.status, 403);
 }
 
 #[test]
