@@ -386,7 +386,15 @@ fn nothing_is_closed_that_could_not_be_written_or_would_be_wrong() {
     );
     assert!(!archive.exists(), "nothing was closed");
     // Of a time that nobody observed nothing is charged.
-    let before = json(&bills, &["--period", "2024-12"]);
+    let open = finish(&mut command(&bills, &["--period", "2024-12"]), b"");
+    assert_eq!(open.status.code(), Some(1), "{}", said(&open));
+    assert!(
+        said(&open).contains("is not closed: nothing is known"),
+        "{}",
+        said(&open)
+    );
+    fails(&bills, &["--period", "2100-01"], "has not begun");
+    let before = json(&bills, &["--period", "2024-12", "--draft"]);
     assert!(rows(&before).iter().all(|one| one["kind"] == "draft"));
     assert!(
         rows(&before)[0]["notes"]
@@ -441,6 +449,30 @@ fn nothing_is_closed_that_could_not_be_written_or_would_be_wrong() {
         });
         assert_eq!(sum, money(&after["net"]), "{csv}");
     }
+    // What was closed without a seller is no invoice, and stands in no invoice's way once it was corrected.
+    let config = fs::read_to_string(bills.config()).expect("the configuration");
+    let unsold = config.split("[identity]").nth(1).expect("a section");
+    fs::write(bills.config(), format!("[identity]{unsold}")).expect("writing");
+    let words = ["--period", "2025-03", "--consumer", "account-000"];
+    let plain = json(&bills, &words);
+    assert!(
+        rows(&plain)[0]["lacks"].to_string().contains("seller name"),
+        "{plain}"
+    );
+    fs::write(bills.config(), config).expect("writing");
+    fails(
+        &bills,
+        &[&words[..], &["--format", "ubl"]].concat(),
+        "was closed like that",
+    );
+    run(command(&bills, &words).args(["--correct", "--reason", "a seller"]));
+    let out = bills.path("corrected");
+    run(command(&bills, &words)
+        .args(["--format", "ubl", "--out"])
+        .arg(&out));
+    let written: Vec<_> = files(&out).into_iter().map(|(path, _)| path).collect();
+    assert_eq!(written, [out.join("account-000-2025-0006.xml")]);
+
     // A file that is lost gives no number twice.
     run(&mut command(&bills, &["--period", "2025-03"]));
     fs::remove_file(archive.join("account-002.json")).expect("removing");

@@ -51,14 +51,23 @@ pub fn invoice(arguments: &Invoice) -> Result<bool, Failure> {
     let as_issued = planned.iter().flat_map(Planned::as_issued);
     print::check(arguments, &as_issued.collect::<Vec<_>>())?;
     let now = Timestamp::now();
-    let (mut documents, mut refused) = (Vec::new(), Vec::new());
+    let (mut documents, mut refused, mut open) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut progress = Progress::new(planned.len() > 1);
     let all = planned.len();
     for (done, one) in planned.into_iter().enumerate() {
         progress.show(|| format!("{done} of {all} statements"));
         match one {
             Planned::Closed(closed) => documents.extend(closed),
-            Planned::Draft(draft) => documents.push(*draft),
+            Planned::Draft(draft) => {
+                if !arguments.draft && !books.goes_on(&draft) {
+                    open.insert(format!(
+                        "{} is not closed: {}",
+                        draft.period.name,
+                        reason_of(&draft)
+                    ));
+                }
+                documents.push(*draft);
+            }
             Planned::Refused(draft) => refused.push(*draft),
             Planned::Close(closed, draft) => {
                 let kept = closing::close(&archive, closed, *draft, reason.as_deref(), now)?;
@@ -79,6 +88,9 @@ pub fn invoice(arguments: &Invoice) -> Result<bool, Failure> {
             draft.customer.id, draft.period.name, draft.completeness
         );
     }
+    for why in &open {
+        eprintln!("observer: invoice: {why}");
+    }
     let unknown = books.unknown();
     if arguments.consumer.is_none() && !unknown.is_empty() {
         eprintln!(
@@ -87,7 +99,12 @@ pub fn invoice(arguments: &Invoice) -> Result<bool, Failure> {
         );
     }
     print::print(arguments, &books, &documents)?;
-    Ok(refused.is_empty())
+    Ok(refused.is_empty() && open.is_empty())
+}
+
+/// Why a draft could not be closed: the last that is noted of it.
+fn reason_of(draft: &Statement) -> &str {
+    draft.notes.last().map_or("", String::as_str)
 }
 
 /// What becomes of an account's period.
@@ -129,6 +146,7 @@ fn plan(
     let wanted = |id: &str| arguments.consumer.as_deref().is_none_or(|one| one == id);
     let mut planned = Vec::new();
     let mut names = BTreeSet::new();
+    let mut not_begun = None;
     for account in accounts.iter().filter(|account| wanted(&account.id)) {
         let periods = accounts::periods(account, &arguments.period)?;
         if arguments.correct && periods.len() > 1 {
@@ -136,6 +154,10 @@ fn plan(
             return Err(Failure::input("--correct", why));
         }
         for period in periods {
+            if !books.has_begun(&period) {
+                not_begun = Some(period.name());
+                continue;
+            }
             names.insert(period.name());
             planned.push(plan_one(arguments, books, account, &period, archive)?);
         }
@@ -156,6 +178,10 @@ fn plan(
         }
     }
     match &arguments.consumer {
+        _ if planned.is_empty() && not_begun.is_some() => {
+            let name = not_begun.unwrap_or_default();
+            Err(Failure::input("--period", format!("{name} has not begun")))
+        }
         Some(id) if planned.is_empty() => Err(no_account(id)),
         None if planned.is_empty() => {
             let why = "the registry has no account (observer consumers add)";
@@ -226,7 +252,7 @@ fn open(config: &Config, draft: bool) -> Result<Archive, Failure> {
 
 fn unarchived(error: ArchiveError) -> Failure {
     if error.is_privilege {
-        let why = format!("{error} (repeat it as root, or with --draft)");
+        let why = format!("{error} (repeat it as root)");
         return Failure::support("statements", why);
     }
     Failure::input("statements", error)
@@ -234,5 +260,11 @@ fn unarchived(error: ArchiveError) -> Failure {
 
 fn unwritable(statement: &Statement, why: &Refused) -> Failure {
     let what = format!("{} of {}", statement.customer.id, statement.period.name);
-    Failure::input(what, why)
+    match statement.number.as_deref() {
+        Some(number) if !number.ends_with(closing::TO_COME) => {
+            let why = format!("{number} was closed like that: {why} (mend it, then --correct)");
+            Failure::input(what, why)
+        }
+        _ => Failure::input(what, why),
+    }
 }

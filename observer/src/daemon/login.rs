@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use super::failure::Failure;
-use super::{reading, rules};
+use super::reading::PATIENCE;
+use super::{responses, rules};
+
+/// Bytes of a link.
+const LINK: usize = 1_024;
 
 /// Asks the running daemon for a link, and prints it.
 ///
@@ -11,7 +15,7 @@ use super::{reading, rules};
 /// When there is no daemon, or it does not hear this user.
 pub fn login(config: Option<&Path>) -> Result<(), Failure> {
     let config = rules::load_config(config)?;
-    let link = reading::wait(&config.control.socket, "login", reading::PATIENCE, |_| {})
-        .map_err(|why| Failure::input("login", why))?;
+    let said = responses::client::say(&config.control.socket, "login", PATIENCE, LINK);
+    let link = said.map_err(|error| responses::failure("login", error))?;
     super::print(&format!("{link}\n"))
 }

@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use super::cli;
 use super::config::{self, Config};
 use super::failure::Failure;
+use super::report;
 use super::run::retention;
 use crate::awareness::{Awareness, View};
 use crate::identity::Registry;
@@ -20,6 +21,8 @@ use crate::store::{self, Period};
 
 /// How long the daemon may take to answer.
 pub const PATIENCE: Duration = Duration::from_secs(15);
+/// Seconds within which what is seen is in the ledger.
+const LATE: u64 = 120;
 /// How often somebody who waits for it is told so.
 const MEANWHILE: Duration = Duration::from_millis(500);
 
@@ -38,15 +41,56 @@ pub struct Reading {
 /// # Errors
 /// When there is no ledger, or the period is none.
 pub fn open(config: &Config, asked: &cli::Period) -> Result<Reading, Failure> {
+    let runs = runs(config);
     let note = ask(&config.control.socket, "commit").err();
     let ledger = ledger(config)?;
     let now = now();
     let period = period(asked, now)?.widened(&retention(config), now);
+    let failed = |error| Failure::input("ledger", error);
+    let unknown = unknown(&ledger, period, runs).map_err(failed)?;
+    let note = join(note, unknown);
     Ok(Reading {
         ledger,
         period,
         note,
     })
+}
+
+/// Whether a daemon answers.
+pub fn runs(config: &Config) -> bool {
+    UnixStream::connect(&config.control.socket).is_ok()
+}
+
+/// Of which time of a period the ledger knows nothing: before it was begun, and since a daemon wrote to it that does not run now.
+fn unknown(
+    ledger: &store::Reader,
+    period: Period,
+    runs: bool,
+) -> Result<Option<String>, rusqlite::Error> {
+    let Some(begun) = store::begun(ledger)? else {
+        return Ok(Some("nothing was observed yet".to_owned()));
+    };
+    let before = (begun > period.from).then(|| {
+        format!(
+            "nothing is known of the time before {}",
+            report::time(begun)
+        )
+    });
+    let seen = store::seen(ledger)?.filter(|seen| !runs && seen + LATE < period.until);
+    let after = seen.map(|seen| {
+        format!(
+            "nothing is known of the time after {}: no daemon runs",
+            report::time(seen)
+        )
+    });
+    Ok(join(before, after))
+}
+
+fn join(one: Option<String>, two: Option<String>) -> Option<String> {
+    match (one, two) {
+        (Some(one), Some(two)) => Some(format!("{one}; {two}")),
+        (one, two) => one.or(two),
+    }
 }
 
 /// The period that is asked for.

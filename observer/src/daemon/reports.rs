@@ -83,7 +83,7 @@ pub fn report(arguments: &cli::Report) -> Result<bool, Failure> {
     let source = Source {
         reconciled,
         figures: Figures::read(&ledger, spans).map_err(failed)?,
-        standing: Standing::read(&ledger, spans).map_err(failed)?,
+        standing: Standing::read(&ledger, spans, reading::runs(&config)).map_err(failed)?,
         events: Events::read(&ledger, spans).map_err(failed)?,
         hours: arguments.period == Length::Day,
         ledger,

@@ -102,7 +102,8 @@ fn remark(what: &str, why: &str) {
     let _ = writeln!(io::stderr(), "observer: {what}: {why}");
 }
 
-fn failure(what: &str, error: Unanswered) -> Failure {
+/// What a command ends with that the daemon did not answer.
+pub(in crate::daemon) fn failure(what: &str, error: Unanswered) -> Failure {
     match error {
         Unanswered::NotHeard(_) => Failure::support(what, error),
         _ => Failure::input(what, error),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::super::config::Config;
@@ -102,6 +103,18 @@ impl<'a> Books<'a> {
             note,
             known: HashMap::new(),
         })
+    }
+
+    /// Whether a period has begun.
+    pub fn has_begun(&self, period: &Period) -> bool {
+        period.from <= self.now
+    }
+
+    /// Whether the period of a draft goes on.
+    pub fn goes_on(&self, draft: &Statement) -> bool {
+        let until = draft.period.until.parse::<Timestamp>().ok();
+        let until = until.and_then(|until| u64::try_from(until.as_second()).ok());
+        until.is_none_or(|until| self.now < until.saturating_add(LATE))
     }
 
     /// Why a period cannot be closed.

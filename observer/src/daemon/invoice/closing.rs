@@ -62,10 +62,13 @@ pub fn close(
     Ok(closed)
 }
 
+/// The end of a number that is not given yet: none is zero.
+pub const TO_COME: &str = "-0000";
+
 /// A draft as it would be issued, to see whether it can be written.
 pub fn as_issued(draft: &Statement) -> Statement {
     Statement {
-        number: Some(format!("{}-0000", draft.customer.id)),
+        number: Some(format!("{}{TO_COME}", draft.customer.id)),
         issued: Some(draft.period.until.clone()),
         kind: Kind::Invoice,
         ..draft.clone()

@@ -10,7 +10,7 @@ use super::super::failure::Failure;
 use super::super::report::{Cell, Report, printable, time};
 use super::accounts::Books;
 use super::{Invoice, InvoiceFormat, unwritable};
-use crate::export::statement::{csv, focus, html, ubl};
+use crate::export::statement::{csv, customer_lacks, focus, html, seller_lacks, ubl};
 use crate::store::archive::{settle, write_whole};
 use crate::usage::statement::{Kind, Statement};
 
@@ -43,9 +43,7 @@ pub fn check(arguments: &Invoice, documents: &[Statement]) -> Result<(), Failure
     }
     match format {
         InvoiceFormat::Table | InvoiceFormat::Json => Ok(()),
-        _ => documents
-            .iter()
-            .try_for_each(|one| document(one, format).map(drop)),
+        _ => writable(documents, format).map(drop),
     }
 }
 
@@ -70,16 +68,50 @@ pub fn print(
         (None, InvoiceFormat::Table) => table(books, documents),
         (None, InvoiceFormat::Json) => super::super::print(&json(books, documents)?),
         (None, InvoiceFormat::Csv) => super::super::print(&csv::table(documents)),
-        (None, InvoiceFormat::Focus) => super::super::print(&focused(documents)?),
+        (None, InvoiceFormat::Focus) => {
+            let written = writable(documents, InvoiceFormat::Focus)?;
+            told(&written);
+            let table = focus::table(written.written.iter().map(|(one, _)| *one));
+            super::super::print(&table.map_err(|why| Failure::input("--format focus", why))?)
+        }
         (None, format) => {
-            let mut texts = documents.iter();
-            texts.try_for_each(|one| super::super::print(&document(one, format)?))
+            let written = writable(documents, format)?;
+            told(&written);
+            let mut texts = written.written.iter();
+            texts.try_for_each(|(_, text)| super::super::print(text))
         }
     }
 }
 
-fn focused(documents: &[Statement]) -> Result<String, Failure> {
-    focus::table(documents).map_err(|why| Failure::input("--format focus", why))
+/// What can be written, and why the rest cannot.
+struct Written<'a> {
+    written: Vec<(&'a Statement, String)>,
+    left_out: Vec<String>,
+}
+
+/// Statements in a format. What was taken back, and what took it back, may be left out: a statement that was closed as none could
+/// ever be written would else stand in the way of the one that corrects it.
+fn writable(documents: &[Statement], format: InvoiceFormat) -> Result<Written<'_>, Failure> {
+    let (mut written, mut left_out) = (Vec::new(), Vec::new());
+    for one in documents {
+        let is_corrected =
+            one.number.is_some() && documents.iter().any(|later| later.corrects == one.number);
+        match document(one, format) {
+            Ok(text) => written.push((one, text)),
+            Err(why) if is_corrected || one.kind == Kind::CreditNote => {
+                left_out.push(why.to_string());
+            }
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(Written { written, left_out })
+}
+
+/// Tells what was left out.
+fn told(written: &Written<'_>) {
+    for why in &written.left_out {
+        eprintln!("{why}; left out, since it was taken back");
+    }
 }
 
 /// One statement.
@@ -104,19 +136,21 @@ fn write(folder: &Path, format: InvoiceFormat, documents: &[Statement]) -> Resul
         InvoiceFormat::Table => InvoiceFormat::Html,
         other => other,
     };
-    for statement in documents {
+    let all = writable(documents, format)?;
+    told(&all);
+    for (statement, text) in &all.written {
         let name = match &statement.number {
             Some(number) => number.clone(),
             None => format!("{}-{}-draft", statement.customer.id, statement.period.name),
         };
         let path = folder.join(format!("{name}.{}", format.extension()));
-        let text = document(statement, format)?;
         write_whole(&path, text.as_bytes()).map_err(|error| unwritten(&path, error))?;
     }
     settle(folder).map_err(|error| unwritten(folder, error))?;
+    let count = all.written.len();
+    let plural = if count == 1 { "" } else { "s" };
     super::super::print(&format!(
-        "{} statements in {}\n",
-        documents.len(),
+        "{count} statement{plural} in {}\n",
         folder.display()
     ))
 }
@@ -127,6 +161,13 @@ fn json(books: &Books<'_>, documents: &[Statement]) -> Result<String, Failure> {
     for statement in documents {
         let mut row = Map::new();
         row.insert("consumer".to_owned(), json!(statement.customer.id));
+        // What it would need to be an invoice.
+        let of = |who: &str, lacks: Vec<&str>| -> Vec<String> {
+            lacks.iter().map(|what| format!("{who} {what}")).collect()
+        };
+        let mut lacks = of("seller", seller_lacks(statement));
+        lacks.extend(of("account", customer_lacks(statement)));
+        row.insert("lacks".to_owned(), json!(lacks));
         if let Value::Object(fields) = serde_json::to_value(statement).map_err(failed)? {
             row.extend(fields);
         }
@@ -163,7 +204,7 @@ fn table(books: &Books<'_>, documents: &[Statement]) -> Result<(), Failure> {
             Cell::text(&statement.customer.id),
             Cell::text(&statement.period.name),
             Cell::text(statement.number.as_deref().unwrap_or("")),
-            Cell::text(kind(statement.kind)),
+            Cell::text(kind(statement)),
             Cell::Count(statement.usage.requests),
             amount(statement.net),
             amount(statement.tax),
@@ -172,8 +213,14 @@ fn table(books: &Books<'_>, documents: &[Statement]) -> Result<(), Failure> {
             Cell::Number(statement.completeness),
         ]
     };
-    let (from, to, _) = books.coverage();
-    let (_, _, completeness) = period(books, documents);
+    let (from, to, completeness) = period(books, documents);
+    let second = |text: &str, or: u64| {
+        let time = text.parse::<jiff::Timestamp>().ok();
+        time.and_then(|time| time.as_second().try_into().ok())
+            .unwrap_or(or)
+    };
+    let (begun, ended, _) = books.coverage();
+    let (from, to) = (second(&from, begun), second(&to, ended));
     let report = Report {
         from,
         to,
@@ -186,9 +233,11 @@ fn table(books: &Books<'_>, documents: &[Statement]) -> Result<(), Failure> {
     report.print(Format::Table)
 }
 
-fn kind(kind: Kind) -> &'static str {
-    match kind {
+fn kind(statement: &Statement) -> &'static str {
+    let lacks = !seller_lacks(statement).is_empty() || !customer_lacks(statement).is_empty();
+    match statement.kind {
         Kind::Draft => "draft",
+        Kind::Invoice if lacks => "statement",
         Kind::Invoice => "invoice",
         Kind::CreditNote => "credit note",
     }

@@ -15,13 +15,20 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Reads it.
+    /// Reads it. `runs`: a daemon does, so that what is not in the ledger yet soon is.
     ///
     /// # Errors
     /// What SQLite refuses.
-    pub fn read(ledger: &Reader, spans: Spans) -> Result<Self, rusqlite::Error> {
+    pub fn read(ledger: &Reader, spans: Spans, runs: bool) -> Result<Self, rusqlite::Error> {
+        let mut now = store::coverage(ledger, spans.now)?;
+        let seen = store::seen(ledger)?.filter(|seen| !runs && *seen < spans.now.until);
+        now.gaps.extend(seen.map(|seen| Gap {
+            from: seen,
+            until: spans.now.until,
+            reason: "no daemon runs".to_owned(),
+        }));
         Ok(Self {
-            now: store::coverage(ledger, spans.now)?,
+            now,
             before: store::coverage(ledger, spans.before)?,
             begin: store::begun(ledger)?,
             spans,

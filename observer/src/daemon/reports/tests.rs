@@ -114,7 +114,7 @@ fn source(rows: Rows, length: Length) -> (tempfile::TempDir, Source) {
     let registry = Registry::parse(&[("registry.toml", REGISTRY)]).unwrap();
     let source = Source {
         figures: Figures::read(&ledger, spans).unwrap(),
-        standing: Standing::read(&ledger, spans).unwrap(),
+        standing: Standing::read(&ledger, spans, true).unwrap(),
         events: Events::read(&ledger, spans).unwrap(),
         hours: length == Length::Day,
         reconciled: Vec::new(),
