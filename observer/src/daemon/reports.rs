@@ -150,8 +150,7 @@ fn put_together(
     let (first, mut sections) = match &arguments.audience {
         Audience::Consumer(id) => {
             let own = source.figures.of(id);
-            let accounts = source.registry.accounts();
-            if own.lines.is_empty() && !accounts.iter().any(|account| *account.id == **id) {
+            if own.lines.is_empty() && source.registry.account(id).is_none() {
                 let why = format!(
                     "`{}` is no consumer of the registry, and used nothing in this time",
                     Shown(id)

@@ -68,6 +68,7 @@ pub struct Registry {
     apps: Vec<App>,
     plans: Vec<Plan>,
     keys: Vec<KeyEntry>,
+    by_account: HashMap<Arc<str>, u32>,
     by_fingerprint: HashMap<Fingerprint, u32>,
     by_identity: HashMap<Arc<ClearIdentity>, u32>,
 }
@@ -114,6 +115,12 @@ impl Registry {
     /// Every account, in the order of the documents.
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
+    }
+
+    /// The account of an id.
+    pub fn account(&self, id: &str) -> Option<&Account> {
+        let at = *self.by_account.get(id)?;
+        self.accounts.get(usize::try_from(at).ok()?)
     }
 
     /// Every app, in the order of the documents.

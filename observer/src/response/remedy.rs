@@ -132,9 +132,8 @@ fn bearer(about: &awareness::Subject, registry: &Registry) -> Option<(Subject, b
         .and_then(|id| id.strip_prefix('/'))
     else {
         // All that have no key are counted together, and are no account.
-        let mut accounts = registry.accounts().iter();
-        let account =
-            accounts.find(|account| *account.id == *consumer && account.id == about.id)?;
+        let account = registry.account(consumer);
+        let account = account.filter(|account| account.id == about.id)?;
         return Some((Subject::Consumer(Arc::clone(&account.id)), false));
     };
     let mut keys = registry.keys().iter();

@@ -172,8 +172,7 @@ impl Subject {
     ) -> Result<Option<Self>, TooWide> {
         let found = match kind {
             SubjectKind::Consumer => {
-                let mut accounts = registry.accounts().iter();
-                let account = accounts.find(|account| *account.id == *text);
+                let account = registry.account(text);
                 account.map(|account| Self::Consumer(Arc::clone(&account.id)))
             }
             SubjectKind::App => {

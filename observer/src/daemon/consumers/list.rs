@@ -161,14 +161,11 @@ fn handle(handle: &Handle) -> String {
 }
 
 fn find<'r>(registry: &'r Registry, id: &str) -> Result<&'r Account, Failure> {
-    let accounts = registry.accounts();
-    accounts
-        .iter()
-        .find(|account| *account.id == *id)
-        .ok_or_else(|| {
-            let near = suggestion(id, accounts.iter().map(|account| &*account.id));
-            Failure::input("registry", format_args!("no account `{}`{near}", Shown(id)))
-        })
+    registry.account(id).ok_or_else(|| {
+        let accounts = registry.accounts().iter();
+        let near = suggestion(id, accounts.map(|account| &*account.id));
+        Failure::input("registry", format_args!("no account `{}`{near}", Shown(id)))
+    })
 }
 
 /// `observer keys list`.

@@ -51,9 +51,8 @@ fn listed(
     findings: &[Finding],
     registry: Option<&Registry>,
 ) -> (Vec<&'static str>, Vec<Vec<Cell>>) {
-    let accounts = registry.map(Registry::accounts).unwrap_or_default();
     let caller = |name: &str| {
-        if accounts.iter().any(|account| *account.id == *name) {
+        if registry.is_some_and(|registry| registry.account(name).is_some()) {
             name.to_owned()
         } else {
             Shown(name).to_string()

@@ -1,6 +1,6 @@
 //! What finance reads: who used how much of what, and what of it nobody pays for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::figures::Pair;
 use super::parts;
@@ -11,7 +11,7 @@ use crate::export::reports::{Cell, Section};
 pub fn sections(source: &Source) -> Vec<Section> {
     let registry = &source.registry;
     let plan = |consumer: &str| {
-        let account = registry.accounts().iter().find(|one| *one.id == *consumer);
+        let account = registry.account(consumer);
         account.map(|account| account.plan.as_deref().unwrap_or_default().to_owned())
     };
     let consumers = source.figures.ranked(|line| line.consumer());
@@ -79,14 +79,12 @@ pub fn sections(source: &Source) -> Vec<Section> {
         &[&["plan", "accounts"], &parts::COUNTED, &VOLUMES],
         plans.into_iter().map(row).collect(),
     );
+    let now = consumers.iter().filter(|(_, pair)| pair.now.requests > 0);
+    let active: HashSet<&str> = now.map(|(name, _)| *name).collect();
     let idle = registry
         .accounts()
         .iter()
-        .filter(|account| {
-            !consumers
-                .iter()
-                .any(|(name, pair)| *name == &*account.id && pair.now.requests > 0)
-        })
+        .filter(|account| !active.contains(&*account.id))
         .map(|account| {
             let plan = account.plan.as_deref().map_or(Cell::Nothing, Cell::text);
             vec![Cell::text(&account.id), plan]

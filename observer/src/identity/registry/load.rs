@@ -170,6 +170,9 @@ impl<N: AsRef<str>, T: AsRef<str>> Loader<'_, N, T> {
                 let mark = (start.0, start.1 + name.span().start);
                 value::time_zone(name.get_ref()).map_err(|what| self.invalid(mark, what))
             });
+            let at =
+                u32::try_from(self.registry.accounts.len()).map_err(|_| RegistryError::TooMany)?;
+            self.registry.by_account.insert(Arc::clone(&consumer), at);
             self.registry.accounts.push(Account {
                 id: Arc::clone(&consumer),
                 name: stanza.name,

@@ -265,8 +265,7 @@ impl Book {
         let unknown = || Refused::Unknown(subject.clone());
         let consumer = match &subject {
             Subject::Consumer(id) => {
-                let mut accounts = registry.accounts().iter();
-                let account = accounts.find(|account| account.id == *id);
+                let account = registry.account(id);
                 Some(Arc::clone(&account.ok_or_else(unknown)?.id))
             }
             Subject::App(id) => {
