@@ -17,18 +17,16 @@ use super::cli::{Invoice, InvoiceFormat};
 use super::config::Config;
 use super::failure::Failure;
 use super::progress::Progress;
+use super::responses;
 use super::rules;
 use crate::export::statement::Refused;
 use crate::identity::Registry;
 use crate::identity::registry::Account;
-use crate::identity::shown::{Shown, without_keys};
+use crate::identity::shown::Shown;
 use crate::store::archive::{Archive, ArchiveError};
 use crate::usage::period::Period;
 use crate::usage::statement::Statement;
 use accounts::Books;
-
-/// Characters of a reason.
-const REASON: usize = 200;
 
 /// Makes, closes and prints statements. False: some were refused, because too little of their period was seen.
 ///
@@ -142,12 +140,15 @@ fn plan(
     registry: &Registry,
     archive: &Archive,
 ) -> Result<Vec<Planned>, Failure> {
-    let accounts = registry.accounts();
     let wanted = |id: &str| arguments.consumer.as_deref().is_none_or(|one| one == id);
     let mut planned = Vec::new();
     let mut names = BTreeSet::new();
     let mut not_begun = None;
-    for account in accounts.iter().filter(|account| wanted(&account.id)) {
+    for account in registry
+        .accounts()
+        .iter()
+        .filter(|account| wanted(&account.id))
+    {
         let periods = accounts::periods(account, &arguments.period)?;
         if arguments.correct && periods.len() > 1 {
             let why = "one month at a time (write 2026-11)";
@@ -170,7 +171,7 @@ fn plan(
     // Who left the registry has what was closed.
     for name in &names {
         for id in archive.accounts(name).map_err(unarchived)? {
-            if wanted(&id) && !accounts.iter().any(|account| *account.id == *id) {
+            if wanted(&id) && registry.account(&id).is_none() {
                 planned.push(Planned::Closed(
                     archive.documents(name, &id).map_err(unarchived)?,
                 ));
@@ -220,7 +221,7 @@ fn plan_one(
 
 /// Why something is corrected.
 fn reason(arguments: &Invoice) -> Result<Option<String>, Failure> {
-    let reason = arguments.reason.as_deref().map(plain_reason);
+    let reason = arguments.reason.as_deref().map(responses::reason);
     if reason.as_deref() == Some("") {
         return Err(Failure::input("--reason", "says nothing"));
     }
@@ -233,13 +234,6 @@ fn no_account(id: &str) -> Failure {
         Shown(id)
     );
     Failure::input("--consumer", why)
-}
-
-/// A reason as it may be kept and shown: one line, without what could be a key.
-fn plain_reason(text: &str) -> String {
-    let line = without_keys(text);
-    let line = line.chars().map(|c| if c.is_control() { ' ' } else { c });
-    line.take(REASON).collect::<String>().trim().to_owned()
 }
 
 fn open(config: &Config, draft: bool) -> Result<Archive, Failure> {

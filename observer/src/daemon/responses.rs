@@ -19,7 +19,7 @@ use crate::identity::shown::Shown;
 use crate::response::{Action, ActionId, Subject};
 use client::Unanswered;
 
-pub use act::{block, checked, limit, unblock};
+pub use act::{block, checked, limit, reason, unblock};
 
 /// Nanoseconds of a second.
 const SECOND: u64 = 1_000_000_000;

@@ -1,7 +1,6 @@
 //! What accounts used in their billing periods, read once for all that have the same period.
 
 use std::collections::HashMap;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -59,13 +58,19 @@ pub fn periods(account: &Account, name: &str) -> Result<Vec<Period>, Failure> {
     Period::parse(name, &zone).map_err(|error| Failure::input("--period", error))
 }
 
+/// A time of a statement in seconds since 1970.
+pub fn second(time: &str) -> Option<u64> {
+    let time: Timestamp = time.parse().ok()?;
+    u64::try_from(time.as_second()).ok()
+}
+
 impl<'a> Books<'a> {
     /// Opens the ledger.
     ///
     /// # Errors
     /// When there is none.
     pub fn open(config: &Config, registry: &'a Registry) -> Result<Self, Failure> {
-        let runs = UnixStream::connect(&config.control.socket).is_ok();
+        let runs = reading::runs(config);
         let note = reading::ask(&config.control.socket, "commit").err();
         let seller = &config.seller;
         let named = seller.name.is_some();
@@ -112,9 +117,7 @@ impl<'a> Books<'a> {
 
     /// Whether the period of a draft goes on.
     pub fn goes_on(&self, draft: &Statement) -> bool {
-        let until = draft.period.until.parse::<Timestamp>().ok();
-        let until = until.and_then(|until| u64::try_from(until.as_second()).ok());
-        until.is_none_or(|until| self.now < until.saturating_add(LATE))
+        second(&draft.period.until).is_none_or(|until| self.now < until.saturating_add(LATE))
     }
 
     /// Why a period cannot be closed.
@@ -145,10 +148,7 @@ impl<'a> Books<'a> {
         let mut unknown: Vec<String> = (self.known.values())
             .flat_map(|whole| whole.rows.keys())
             .filter(|consumer| !consumer.starts_with("__"))
-            .filter(|consumer| {
-                let mut accounts = self.registry.accounts().iter();
-                !accounts.any(|account| *account.id == ***consumer)
-            })
+            .filter(|consumer| self.registry.account(consumer).is_none())
             .cloned()
             .collect();
         unknown.sort_unstable();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::cli::Format;
 use super::super::failure::Failure;
 use super::super::report::{Cell, Report, printable, time};
-use super::accounts::Books;
+use super::accounts::{Books, second};
 use super::{Invoice, InvoiceFormat, unwritable};
 use crate::export::statement::{csv, customer_lacks, focus, html, seller_lacks, ubl};
 use crate::store::archive::{settle, write_whole};
@@ -175,8 +175,8 @@ fn json(books: &Books<'_>, documents: &[Statement]) -> Result<String, Failure> {
     }
     let (from, until, completeness) = period(books, documents);
     let answer = json!({
-        "from": from,
-        "to": until,
+        "from": time(from),
+        "to": time(until),
         "completeness": completeness,
         "notes": books.note.iter().collect::<Vec<_>>(),
         "rows": rows,
@@ -185,14 +185,14 @@ fn json(books: &Books<'_>, documents: &[Statement]) -> Result<String, Failure> {
 }
 
 /// From when until when the statements are, and how complete the least of them is.
-fn period(books: &Books<'_>, documents: &[Statement]) -> (String, String, f64) {
+fn period(books: &Books<'_>, documents: &[Statement]) -> (u64, u64, f64) {
     let (from, until, completeness) = books.coverage();
-    let first = documents.iter().map(|one| one.period.from.clone()).min();
-    let last = documents.iter().map(|one| one.period.until.clone()).max();
+    let first = documents.iter().filter_map(|one| second(&one.period.from));
+    let last = documents.iter().filter_map(|one| second(&one.period.until));
     let least = documents.iter().map(|one| one.completeness);
     (
-        first.unwrap_or_else(|| time(from)),
-        last.unwrap_or_else(|| time(until)),
+        first.min().unwrap_or(from),
+        last.max().unwrap_or(until),
         least.fold(completeness, f64::min),
     )
 }
@@ -214,13 +214,6 @@ fn table(books: &Books<'_>, documents: &[Statement]) -> Result<(), Failure> {
         ]
     };
     let (from, to, completeness) = period(books, documents);
-    let second = |text: &str, or: u64| {
-        let time = text.parse::<jiff::Timestamp>().ok();
-        time.and_then(|time| time.as_second().try_into().ok())
-            .unwrap_or(or)
-    };
-    let (begun, ended, _) = books.coverage();
-    let (from, to) = (second(&from, begun), second(&to, ended));
     let report = Report {
         from,
         to,

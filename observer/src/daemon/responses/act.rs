@@ -181,7 +181,7 @@ fn target(what: &str, text: &str) -> Result<String, Failure> {
 }
 
 /// A reason as it may be kept and shown: one line, without what could be a key.
-fn reason(text: &str) -> String {
+pub fn reason(text: &str) -> String {
     let line: String = without_keys(text)
         .chars()
         .map(|c| if c == '\n' { ' ' } else { c })

@@ -59,10 +59,8 @@ fn row(statement: &Statement, number: usize, line: &Line) -> [String; COLUMNS.le
     let period = &statement.period;
     let vat = line.vat;
     // What is given back is below zero, so that a column can be added up.
-    let (sign, turned) = match statement.is_turned() {
-        true => ("-", true),
-        false => ("", false),
-    };
+    let turned = statement.is_turned();
+    let sign = if turned && line.quantity > 0 { "-" } else { "" };
     let signed = |money: Money| if turned { money.negated() } else { money };
     [
         optional(&statement.number),
@@ -83,11 +81,7 @@ fn row(statement: &Statement, number: usize, line: &Line) -> [String; COLUMNS.le
         line.meter.map_or("", Meter::name).to_owned(),
         optional(&line.api),
         optional(&line.route),
-        format!(
-            "{}{}",
-            if line.quantity > 0 { sign } else { "" },
-            line.quantity
-        ),
+        format!("{sign}{}", line.quantity),
         line.per.to_string(),
         line.price.to_string(),
         signed(line.surcharge).to_string(),
