@@ -10,6 +10,7 @@ mod frame;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub struct Live {
 pub struct Moment {
     /// When it was made: nanoseconds since 1970 in UTC.
     made: u64,
+    /// Whether something was changed since.
+    outdated: AtomicBool,
     frame: Frame,
     /// What awareness showed then.
     view: Arc<View>,
@@ -71,7 +74,8 @@ impl Live {
         let mut newest = lock(&self.newest);
         let age = |moment: &Moment| now.checked_sub(moment.made);
         let before = newest.as_ref();
-        if let Some(fresh) = before.filter(|moment| age(moment).is_some_and(|age| age < FRESH)) {
+        let fresh = before.filter(|moment| !moment.outdated.load(Ordering::Relaxed));
+        if let Some(fresh) = fresh.filter(|moment| age(moment).is_some_and(|age| age < FRESH)) {
             return Arc::clone(fresh);
         }
         let before = before.filter(|moment| age(moment).is_some_and(|age| age < STALE));
@@ -79,6 +83,7 @@ impl Live {
         let view = self.state.awareness();
         let moment = Arc::new(Moment {
             made: now,
+            outdated: AtomicBool::new(false),
             frame: build::frame(&self.state, &view, before),
             view,
             texts: Mutex::default(),
@@ -100,13 +105,8 @@ impl Live {
 
     /// Somebody changed something: what was made before that is not to be shown again.
     pub fn forget(&self) {
-        if let Some(newest) = lock(&self.newest).as_mut() {
-            *newest = Arc::new(Moment {
-                made: newest.made.saturating_sub(FRESH),
-                frame: newest.frame.clone(),
-                view: Arc::clone(&newest.view),
-                texts: Mutex::default(),
-            });
+        if let Some(newest) = lock(&self.newest).as_ref() {
+            newest.outdated.store(true, Ordering::Relaxed);
         }
     }
 

@@ -113,11 +113,12 @@ impl Desk {
         );
         let done = self.ask(|answer| Order::Respond(Asked { order, by, answer }));
         let mut answer = done.await??;
-        self.live.forget();
-        if !looks && let Err(why) = self.commit(false).await {
-            answer
-                .notes
-                .push(format!("done, but a restart may forget it: {why}"));
+        if !looks {
+            self.live.forget();
+            if let Err(why) = self.commit(false).await {
+                let note = format!("done, but a restart may forget it: {why}");
+                answer.notes.push(note);
+            }
         }
         serde_json::to_string(&answer).map_err(|error| error.to_string())
     }

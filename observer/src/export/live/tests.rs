@@ -113,6 +113,26 @@ fn rates_are_those_between_two_frames() {
     assert_eq!((quiet.seconds, quiet.totals.rate), (Some(270.0), Some(0.0)));
 }
 
+/// What changed is seen at once, and the next rates are over the time that passed.
+#[test]
+fn what_was_changed_is_not_shown_as_it_was() {
+    let (state, now) = told();
+    let live = Live::new(Arc::clone(&state));
+    live.forget();
+    requests(&state, "acme", "/a", 200, 100);
+    assert_eq!(all(&live).totals.requests, 100);
+    requests(&state, "acme", "/a", 200, 25);
+    now.fetch_add(SECOND / 2, Ordering::Relaxed);
+    assert_eq!(all(&live).totals.requests, 100, "still the same frame");
+    live.forget();
+    let changed = all(&live);
+    assert_eq!(changed.totals.requests, 125);
+    assert_eq!(
+        (changed.seconds, changed.totals.rate),
+        (Some(0.5), Some(50.0))
+    );
+}
+
 #[test]
 fn all_who_look_share_what_was_made() {
     let (state, _) = told();
