@@ -229,6 +229,31 @@ export function routeColumns(all) {
   ]);
 }
 
+/** Columns of a part of the history: of what it came to in the window. */
+export function usageColumns() {
+  const share = (row) => (row.requests ? errorSum(row.errors) / row.requests : null);
+  return [
+    { id: "requests", label: "Requests", number: true, cell: (row) => count(row.requests) },
+    { id: "errors", label: "Errors", number: true, cell: (row) => percent(share(row)) },
+    ...CLASSES.map(({ id, label, title }, number) => ({
+      id,
+      label: label[0].toUpperCase() + label.slice(1),
+      number: true,
+      wide: true,
+      title,
+      cell: (row) => count(row.errors[number]),
+    })),
+    {
+      id: "mean",
+      label: "Mean",
+      number: true,
+      cell: (row) => (row.mean_ms === null ? unknown("Nothing was timed.") : milliseconds(row.mean_ms)),
+    },
+    { id: "received", label: "Received", number: true, wide: true, cell: (row) => bytes(row.request_bytes) },
+    { id: "sent", label: "Sent", number: true, wide: true, cell: (row) => bytes(row.response_bytes) },
+  ];
+}
+
 /** A route's template, linked; with its API beside it where that has no column. */
 export function routeName({ api, route }, withApi) {
   const why = reserved(route);

@@ -2,11 +2,11 @@
 
 import { actionTable } from "../actions.js";
 import { h, section, show } from "../dom.js";
-import { bytes, completeness, count, milliseconds, percent, rate, unknown, whenSeconds } from "../format.js";
+import { bytes, completeness, count, percent, rate, unknown, whenSeconds } from "../format.js";
 import { historyPanel } from "../history.js";
 import { toRoute } from "../links.js";
 import { actButtons } from "../orders.js";
-import { incidentTable, scoreSpec, tiles } from "../parts.js";
+import { incidentTable, scoreSpec, tiles, usageColumns } from "../parts.js";
 import { signedIn } from "../session.js";
 import { table } from "../table.js";
 import { CLASSES, reserved } from "../words.js";
@@ -143,26 +143,7 @@ function keyTable(consumer) {
 
 /** What the history splits by key and by route. */
 function partTables() {
-  const shared = [
-    { id: "requests", label: "Requests", number: true, cell: (row) => count(row.requests) },
-    { id: "errors", label: "Errors", number: true, cell: (row) => percent(share(row)) },
-    ...CLASSES.map(({ id, label, title }, number) => ({
-      id,
-      label: label[0].toUpperCase() + label.slice(1),
-      number: true,
-      wide: true,
-      title,
-      cell: (row) => count(row.errors[number]),
-    })),
-    {
-      id: "mean",
-      label: "Mean",
-      number: true,
-      cell: (row) => (row.mean_ms === null ? unknown("Nothing was timed.") : milliseconds(row.mean_ms)),
-    },
-    { id: "received", label: "Received", number: true, wide: true, cell: (row) => bytes(row.request_bytes) },
-    { id: "sent", label: "Sent", number: true, wide: true, cell: (row) => bytes(row.response_bytes) },
-  ];
+  const shared = usageColumns();
   const routes = table({
     label: "By route, in the window",
     key: (row) => `${row.api} ${row.route}`,
@@ -201,5 +182,3 @@ function partTables() {
     },
   };
 }
-
-const share = (row) => (row.requests ? row.errors.reduce((sum, value) => sum + value, 0) / row.requests : null);

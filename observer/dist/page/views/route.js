@@ -1,9 +1,9 @@
 // One route: how much it is called and by whom, what it answers, how long it takes, and whether it asks for keys.
 
 import { h, section, show } from "../dom.js";
-import { bytes, count, milliseconds, percent, rate, unknown } from "../format.js";
+import { count, milliseconds, percent, rate, unknown } from "../format.js";
 import { historyPanel } from "../history.js";
-import { consumerName, incidentTable, posture, tiles } from "../parts.js";
+import { consumerName, incidentTable, posture, tiles, usageColumns } from "../parts.js";
 import { table } from "../table.js";
 import { CLASSES, POSTURES, STATUSES, reserved } from "../words.js";
 
@@ -114,30 +114,13 @@ function errorTable() {
 
 /** What the history splits by consumer, and by method and status. */
 function partTables() {
-  const share = (row) => (row.requests ? row.errors.reduce((sum, value) => sum + value, 0) / row.requests : null);
   const consumers = table({
     label: "By consumer, in the window",
     key: (row) => row.consumer,
     empty: "Nothing in the window.",
     columns: [
       { id: "consumer", label: "Consumer", head: true, class: "name", cell: (row) => consumerName(row.consumer) },
-      { id: "requests", label: "Requests", number: true, cell: (row) => count(row.requests) },
-      { id: "errors", label: "Errors", number: true, cell: (row) => percent(share(row)) },
-      ...CLASSES.map(({ id, label, title }, number) => ({
-        id,
-        label: label[0].toUpperCase() + label.slice(1),
-        number: true,
-        wide: true,
-        title,
-        cell: (row) => count(row.errors[number]),
-      })),
-      {
-        id: "mean",
-        label: "Mean",
-        number: true,
-        cell: (row) => (row.mean_ms === null ? unknown("Nothing was timed.") : milliseconds(row.mean_ms)),
-      },
-      { id: "sent", label: "Sent", number: true, wide: true, cell: (row) => bytes(row.response_bytes) },
+      ...usageColumns().filter(({ id }) => id !== "received"),
     ],
   });
   const methods = table({
