@@ -3,9 +3,11 @@
 //! Bias: a byte is handed on once, in order, or it is a hole of known length. Nothing is known here of what the bytes
 //! mean; the reader of a connection says which of them it can do without.
 
+mod ended;
 mod reassembly;
 mod table;
 
+pub use ended::Ended;
 pub use reassembly::{Bounds, Stream};
 pub use table::{Flow, Streams, Table};
 

@@ -21,7 +21,7 @@ use hashbrown::HashSet;
 use observer_ebpf::abi::{EventHeader, FlowKey, Hint, Kind, flags};
 use observer_ebpf::track::ORIGIN;
 
-use crate::flow::{Bounds, Flow, Table};
+use crate::flow::{Bounds, Ended, Flow, Table};
 use crate::http::Limits;
 use crate::identity::{Attributor, Discovery, Registry, TargetPrivacy};
 use crate::route::{Learned, Routes, Saved};
@@ -150,6 +150,8 @@ const HANDSHAKES: usize = 4096;
 pub struct Pipeline {
     rules: Rules,
     flows: Table<Connection>,
+    /// Those that both ends have ended, or one gave up.
+    over: Ended,
     /// Connections in which something waits for bytes before it.
     waiting: HashSet<FlowKey>,
     shared: Shared,
@@ -206,6 +208,7 @@ impl Pipeline {
         Self {
             rules,
             flows: Table::new(settings.connections),
+            over: Ended::new(),
             waiting: HashSet::new(),
             ended: Vec::new(),
             shared: Shared::new(Secrets::new(settings.secrets), settings.tls),
@@ -455,7 +458,10 @@ impl Pipeline {
             reader.reset(segment.from_high(), header.time);
         }
         let read = header.kind() == Some(Kind::Handshake) && flow.connection.is_over();
-        let over = read || header.has(flags::RST) || flow.streams.is_finished();
+        let over = header.has(flags::RST) || flow.streams.is_finished();
+        if over {
+            self.over.note(flow.key, flow.birth);
+        }
         let key = flow.key;
         self.rules.hint(flow, segment);
         let joins = flow.connection.sealed().map(|it| it.begins_to_wait());
@@ -465,7 +471,7 @@ impl Pipeline {
         note_raw(flow, segment, at, waited);
         let waiting = flow.streams.is_waiting();
         self.account(&key);
-        if over {
+        if over || read {
             self.end(&key, header.time, host, out);
         } else if waiting {
             self.waiting.insert(key);
@@ -570,7 +576,7 @@ impl Pipeline {
             Some(_) => self.end(&header.flow, header.time, host, out),
             None => {}
         }
-        if header.over != 0 {
+        if header.over != 0 || self.over.has(&header.flow, header.birth) {
             // A straggler of a connection that has ended.
             return false;
         }

@@ -1,6 +1,6 @@
 //! Connections that cannot be read, or not yet.
 
-use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey};
+use observer_ebpf::abi::{Endpoint, EventHeader, FlowKey, flags};
 
 use super::super::Settings;
 use super::endpoints::{Heard, Passed, Talk, talk};
@@ -129,6 +129,52 @@ fn one_handshake_at_two_addresses_is_read_at_both() {
         assert_eq!(check(&exchanges, calls, pipeline.counts()), Ok(3));
     }
     assert_eq!(calls.len(), 2 * exchanges.len());
+    assert!(pipeline.counts().opaque.is_empty());
+}
+
+#[test]
+fn a_segment_told_of_after_its_connections_end_begins_nothing() {
+    let (exchanges, heard, _) = heard(&plain_talk(0), 2);
+    let (mut pipeline, mut calls) = (pipeline(), Vec::new());
+    for material in heard.secrets {
+        pipeline.learn(material, 1, &mut Server, &mut |_| panic!("a call"));
+    }
+    let empty = |from| Passed {
+        from,
+        offset: 100_000,
+        bytes: Vec::new(),
+        acked: 0,
+    };
+    let mut feed = |header: EventHeader, bytes: &[u8]| {
+        let segment = Segment {
+            header,
+            payload: bytes,
+        };
+        pipeline.segment(&segment, 0, &mut Server, &mut |call| calls.push(call));
+        pipeline.connections()
+    };
+    let mut ends = [Side::Client, Side::Server].map(empty);
+    for (time, passed) in (1..).zip(&heard.passed) {
+        feed(header(passed, time, 0, false), &passed.bytes);
+        let end = &mut ends[usize::from(passed.from == Side::Server)];
+        end.offset = passed.offset + passed.bytes.len() as u64;
+    }
+    let [client, server] = &ends;
+    assert_eq!(feed(header(client, 1_000, 0, true), &[]), 1);
+    assert_eq!(feed(header(server, 1_001, 0, true), &[]), 0);
+    // Another processor saw these just before the end: what it tells does not say that all was over.
+    let mut reset = header(client, 1_000, 0, false);
+    reset.flags |= flags::RST;
+    assert_eq!(feed(reset, &[]), 0);
+    let last = heard.passed.last().unwrap();
+    assert_eq!(feed(header(last, 1_000, 0, false), &last.bytes), 0);
+    // The next one of that name is no straggler.
+    let mut next = header(&heard.passed[0], 1, 0, false);
+    next.birth += 1;
+    assert_eq!(feed(next, &heard.passed[0].bytes), 1);
+
+    assert_eq!(calls.len(), exchanges.len());
+    assert_eq!(check(&exchanges, &calls, pipeline.counts()), Ok(2));
     assert!(pipeline.counts().opaque.is_empty());
 }
 
