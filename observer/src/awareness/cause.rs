@@ -5,6 +5,7 @@
 
 use super::incident::{Evidence, Finding, Kind, Subject};
 use super::novelty::Shares;
+use super::place::Place;
 use super::rules::{Rule, Severity};
 use super::sequence::{Proof, Sequence};
 use super::verdicts::Verdicts;
@@ -31,6 +32,10 @@ const OTHERS: usize = 3;
 const ERRORS: f64 = 5.0;
 /// Requests of others that show whether they fare as ever.
 const ENOUGH: f64 = 20.0;
+/// Chance at which it is taken for none that others have fewer errors than a key.
+const CHANCE: f64 = 1e-3;
+/// Of a key that only fails, how often it may.
+const CERTAIN: f64 = 0.9;
 
 /// How those fare who are not suspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,7 +205,29 @@ impl Awareness {
         let (hits, trials) = place.recent.of(class, time);
         let hits = f64::from(hits) * (1.0 - errors.share(key));
         let trials = f64::from(trials) * (1.0 - place.callers.share(key));
-        fare(hits, trials, place.verdicts.of(class), errors, time)
+        match fare(hits, trials, place.verdicts.of(class), errors, time) {
+            // What was before the errors says nothing of a server that fails since.
+            Others::Fine if !self.differs(key, place, class) => Others::Few,
+            fare => fare,
+        }
+    }
+
+    /// Whether a key has so many more errors than everybody else on a route, since they began, that it is no chance.
+    fn differs(&self, key: u32, place: &Place, class: Class) -> bool {
+        let Some(key) = self.keys.get(key) else {
+            return false;
+        };
+        let (own, all) = (key.verdicts.of(class), place.verdicts.of(class));
+        if !own.is_stirred() || !all.is_stirred() {
+            // As many as ever, of one of them.
+            return true;
+        }
+        let (own, all) = (own.proof().run, all.proof().run);
+        let hits = all.hits.saturating_sub(own.hits);
+        // What a key did elsewhere is taken for done here: that makes others fewer, not more.
+        let trials = all.trials.saturating_sub(own.trials).max(hits);
+        let rate = f64::from(own.hits) / f64::from(own.trials.max(1));
+        is_lower((hits, trials), rate)
     }
 
     /// How everybody else fares anywhere.
@@ -369,6 +396,22 @@ fn fare(hits: f64, trials: f64, usual: &Sequence, errors: &Shares, time: u64) ->
     }
 }
 
+/// Whether so few events in so many trials are no chance where their rate is `rate`, by Chernoff's bound.
+fn is_lower((hits, trials): (u32, u32), rate: f64) -> bool {
+    let rate = rate.min(CERTAIN);
+    let seen = f64::from(hits) / f64::from(trials.max(1));
+    if seen >= rate {
+        return false;
+    }
+    let hit = if hits > 0 {
+        seen * (seen / rate).ln()
+    } else {
+        0.0
+    };
+    let divergence = hit + (1.0 - seen) * ((1.0 - seen) / (1.0 - rate)).ln();
+    f64::from(trials) * divergence > -CHANCE.ln()
+}
+
 /// A share in per cent, with two significant digits.
 pub(super) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
@@ -393,3 +436,6 @@ pub(super) fn span(nanoseconds: u64) -> String {
         (hours, minutes, _) => format!("{hours}h{minutes:02}m"),
     }
 }
+
+#[cfg(test)]
+mod tests;
