@@ -208,7 +208,7 @@ impl Pipeline {
         Self {
             rules,
             flows: Table::new(settings.connections),
-            over: Ended::new(),
+            over: Ended::default(),
             waiting: HashSet::new(),
             ended: Vec::new(),
             shared: Shared::new(Secrets::new(settings.secrets), settings.tls),

@@ -13,12 +13,13 @@ const PLACES: usize = 512;
 #[derive(Debug)]
 pub struct Ended(Box<[(FlowKey, u64)]>);
 
-impl Ended {
-    /// None.
-    pub fn new() -> Self {
+impl Default for Ended {
+    fn default() -> Self {
         Self(vec![(FlowKey::default(), 0); PLACES].into_boxed_slice())
     }
+}
 
+impl Ended {
     /// Remembers a connection, in place of another one.
     pub fn note(&mut self, key: FlowKey, birth: u64) {
         if let Some(place) = self.0.get_mut(place(birth)) {
@@ -52,7 +53,7 @@ mod tests {
 
     #[test]
     fn what_ended_last_is_known_and_nothing_else() {
-        let mut ended = Ended::new();
+        let mut ended = Ended::default();
         assert!(!ended.has(&key(1), 40));
         ended.note(key(1), 40);
         assert!(ended.has(&key(1), 40));
@@ -64,7 +65,7 @@ mod tests {
     #[test]
     fn births_of_a_coarse_clock_share_no_few_places() {
         for step in [1, 40, 1_000, 1 << 20] {
-            let mut ended = Ended::new();
+            let mut ended = Ended::default();
             let births = || (1..=PLACES as u64 / 8).map(|number| 1_790_000_000_000 + number * step);
             for birth in births() {
                 ended.note(key(1), birth);
