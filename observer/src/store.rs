@@ -7,6 +7,7 @@
 pub mod archive;
 mod batch;
 mod journal;
+mod kept;
 mod read;
 mod schema;
 mod series;
@@ -17,6 +18,7 @@ mod writer;
 mod tests;
 
 pub use journal::{Journal, Mark, Position};
+pub use kept::Kept;
 pub use read::{
     Coverage, Gap, Period, UsageRow, action_events, actions, baselines, coverage, incident,
     incidents, losses, routes, spellings, standing, usage,

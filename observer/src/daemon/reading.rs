@@ -17,7 +17,7 @@ use super::run::retention;
 use crate::awareness::{Awareness, View};
 use crate::identity::Registry;
 use crate::identity::shown::Shown;
-use crate::store::{self, Period};
+use crate::store::{self, Kept, Period};
 
 /// How long the daemon may take to answer.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -45,8 +45,9 @@ pub fn open(config: &Config, asked: &cli::Period) -> Result<Reading, Failure> {
     let note = ask(&config.control.socket, "commit").err();
     let ledger = ledger(config)?;
     let now = now();
-    let period = period(asked, now)?.widened(&retention(config), now);
     let failed = |error| Failure::input("ledger", error);
+    let kept = Kept::at(&ledger, &retention(config), now).map_err(failed)?;
+    let period = period(asked, now)?.widened(&kept, now);
     let unknown = unknown(&ledger, period, runs).map_err(failed)?;
     let note = join(note, unknown);
     Ok(Reading {

@@ -134,8 +134,8 @@ fn cells(row: UsageRow, coverage: &Coverage) -> Vec<Cell> {
     cells.extend([
         Cell::Count(sums.requests),
         Cell::Count(sums.uncertain),
-        // What was lost cannot be said to be anybody's: everybody bears its share.
-        Cell::Number(own * coverage.seen()),
+        // What was lost, or has nobody's name on it, cannot be said to be anybody's: everybody bears a share of it.
+        Cell::Number(own * coverage.attributed()),
         Cell::Count(sums.request_bytes),
         Cell::Count(sums.response_bytes),
         Cell::Number(mean(&sums)),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Retention;
+use super::Kept;
 use crate::route::{Learned, Saved};
 use crate::usage::batch::{BaselineRow, SpellingRow, Sums};
 
@@ -34,6 +34,8 @@ pub struct UsageRow {
 pub struct Coverage {
     /// Exchanges that were counted with certainty.
     pub certain: u64,
+    /// Exchanges that are not certain, but are counted to somebody who has a name.
+    pub named: u64,
     /// By reason: exchanges that are not certain, exchanges that were lost, and what bounds what else was missed.
     pub reasons: BTreeMap<String, u64>,
     /// Times in which nothing was observed.
@@ -73,20 +75,12 @@ impl Coverage {
         share(self.certain, self.count(&UNCERTAIN) + self.count(&LOST))
     }
 
-    /// Exchanges of which something was seen, among all that must have been.
-    pub fn seen(&self) -> f64 {
-        share(self.certain + self.count(&UNCERTAIN), self.count(&LOST))
-    }
-
-    /// Of all exchanges that must have been, those that were counted to somebody for certain or not: `named` uncertain ones are among
-    /// what somebody used. Of the others nobody knows whose they were, as of those that were lost.
-    pub fn attributed(&self, named: u64) -> f64 {
-        let uncertain = self.count(&UNCERTAIN);
-        let nobodys = uncertain.saturating_sub(named);
-        share(
-            self.certain + (uncertain - nobodys),
-            nobodys + self.count(&LOST),
-        )
+    /// Of all exchanges that must have been, those that were counted to somebody, for certain or not. Of the others, as of those that
+    /// were lost, nobody knows whose they were.
+    pub fn attributed(&self) -> f64 {
+        let nobodys = self.count(&UNCERTAIN).saturating_sub(self.named);
+        let uncertain = self.count(&UNCERTAIN) - nobodys;
+        share(self.certain + uncertain, nobodys + self.count(&LOST))
     }
 
     /// Share of a period that lies in no gap and not before `begin`, when anything was kept first.
@@ -132,11 +126,11 @@ fn share(part: u64, rest: u64) -> f64 {
 
 impl Period {
     /// The smallest period that holds this one and that the ledger can still answer.
-    pub fn widened(self, retention: &Retention, now: u64) -> Self {
+    pub fn widened(self, kept: &Kept, now: u64) -> Self {
         let step = |at: u64| {
-            if at >= now.saturating_sub(retention.minutes) {
+            if at >= kept.minutes {
                 60
-            } else if at >= now.saturating_sub(retention.quarters) {
+            } else if at >= kept.quarters {
                 900
             } else {
                 DAY
@@ -304,8 +298,11 @@ fn moment(second: i64) -> String {
 /// What SQLite refuses.
 pub fn coverage(ledger: &Connection, period: Period) -> Result<Coverage, rusqlite::Error> {
     let mut coverage = Coverage::default();
-    for row in usage(ledger, period, &[])? {
-        coverage.certain += row.sums.requests - row.sums.uncertain.min(row.sums.requests);
+    for UsageRow { group, sums } in usage(ledger, period, &["consumer"])? {
+        coverage.certain += sums.requests.saturating_sub(sums.uncertain);
+        if !group.iter().any(|consumer| consumer.starts_with("__")) {
+            coverage.named += sums.uncertain;
+        }
     }
     let mut statement = ledger.prepare(
         "SELECT reason, sum(count) FROM coverage WHERE step = ?1 AND start >= ?2 AND start < ?3 GROUP BY reason",
@@ -487,31 +484,33 @@ mod tests {
     fn what_is_uncertain_and_nobody_s_counts_as_lost() {
         let reasons = [("joined_in_the_middle", 100), ("ring_full", 50)];
         let reasons = reasons.map(|(reason, count)| (reason.to_owned(), count));
-        let coverage = Coverage {
-            certain: 850,
-            reasons: reasons.into(),
-            gaps: Vec::new(),
+        let attributed = |named| {
+            let coverage = Coverage {
+                certain: 850,
+                named,
+                reasons: reasons.clone().into(),
+                gaps: Vec::new(),
+            };
+            coverage.attributed()
         };
-        assert_eq!(coverage.attributed(100), 0.95);
-        assert_eq!(coverage.attributed(40), 0.89);
-        assert_eq!(coverage.seen(), 0.95);
+        assert_eq!(attributed(100), 0.95);
+        assert_eq!(attributed(40), 0.89);
     }
 
     /// The quarter-hours of a day that is swept cannot make up the end of a period, though the end itself is kept.
     #[test]
     fn an_end_is_kept_only_where_what_makes_it_up_is() {
-        let retention = Retention {
-            minutes: 2 * DAY,
-            quarters: 62 * DAY,
-            days: 1_000 * DAY,
-            max_bytes: 0,
+        let kept = |now: u64| Kept {
+            minutes: now - 2 * DAY,
+            quarters: now - 62 * DAY,
+            days: 0,
         };
         let until = 100 * DAY + 23 * HOUR;
         let asked = Period {
             from: 70 * DAY,
             until,
         };
-        let whole = |now: u64| asked.widened(&retention, now).until;
+        let whole = |now: u64| asked.widened(&kept(now), now).until;
         assert_eq!(whole(until + 61 * DAY), until);
         // Past midnight of the last day, and not past the end.
         assert_eq!(whole(100 * DAY + 62 * DAY + HOUR), 101 * DAY);

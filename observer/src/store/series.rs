@@ -5,7 +5,7 @@ mod tests;
 
 use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 
-use super::Period;
+use super::{Period, kept};
 use crate::usage::batch::Sums;
 
 /// Whose usage is asked for; nothing: everybody's.
@@ -116,13 +116,16 @@ pub fn parts(
     Ok(parts)
 }
 
-/// The first second of the first step that is kept of those that [`series`] reads for `step`.
+/// The first second of the first step that is whole of those that [`series`] reads for `step`.
 ///
 /// # Errors
 /// What SQLite refuses.
 pub fn first(ledger: &Connection, step: u64) -> Result<Option<u64>, rusqlite::Error> {
-    let query = format!("SELECT min(start) FROM {}", table(step));
-    ledger.query_row(&query, [], |row| row.get(0))
+    let (table, step) = table(step);
+    let query = format!("SELECT min(start) FROM {table}");
+    let first: Option<u64> = ledger.query_row(&query, [], |row| row.get(0))?;
+    let whole = kept::whole_since(ledger, step)?;
+    Ok(first.map(|first| first.max(whole)))
 }
 
 /// When anything was kept first, as closely as that is known: to the minute of late, to the day of long ago.
@@ -134,6 +137,10 @@ pub fn begun(ledger: &Connection) -> Result<Option<u64>, rusqlite::Error> {
         return Ok(None);
     };
     for step in [60, 900] {
+        // Where shorter steps of that day were deleted, the first of the others says nothing of its beginning.
+        if kept::whole_since(ledger, step)? > day {
+            continue;
+        }
         let closer = first(ledger, step)?.filter(|at| at / DAY * DAY == day);
         if closer.is_some() {
             return Ok(closer);
@@ -151,12 +158,12 @@ pub fn seen(ledger: &Connection) -> Result<Option<u64>, rusqlite::Error> {
     ledger.query_row(query, [], |row| row.get(0)).optional()
 }
 
-/// The table that holds steps of this length, or shorter ones.
-fn table(step: u64) -> &'static str {
+/// The table that holds steps of this length, or shorter ones, and the length of its own.
+fn table(step: u64) -> (&'static str, u64) {
     match step {
-        ..900 => "minute",
-        900..86_400 => "quarter",
-        _ => "day",
+        ..900 => ("minute", 60),
+        900..86_400 => ("quarter", 900),
+        _ => ("day", DAY),
     }
 }
 
@@ -168,7 +175,7 @@ fn read(
     (group, order): (&str, &str),
     mut take: impl FnMut(&rusqlite::Row<'_>, Usage) -> Result<(), rusqlite::Error>,
 ) -> Result<(), rusqlite::Error> {
-    let table = table(step);
+    let (table, _) = table(step);
     let mut wanted = String::new();
     let mut values: Vec<&dyn ToSql> = vec![&period.from, &period.until];
     for (column, value) in [

@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::Retention;
 use super::batch::STEPS;
+use super::kept;
 
 /// Rows deleted in one transaction, so that no batch waits long behind it.
 const SWEEP_ROWS: u32 = 20_000;
@@ -18,7 +19,7 @@ pub(super) fn sweep(
     let kept = [retention.minutes, retention.quarters, retention.days];
     for ((table, step), kept) in STEPS.into_iter().zip(kept) {
         let before = now.saturating_sub(kept);
-        delete(ledger, table, before)?;
+        delete(ledger, (table, step), before)?;
         ledger.execute(
             "DELETE FROM coverage WHERE step = ?1 AND start < ?2",
             params![step, before],
@@ -49,15 +50,9 @@ pub(super) fn sweep(
         params![before.saturating_mul(1_000_000_000)],
     )?;
     let mut early = 0;
-    for (table, _) in STEPS {
+    for (table, step) in STEPS {
         while used_bytes(ledger)? > retention.max_bytes {
-            let gone = ledger.execute(
-                &format!(
-                    "DELETE FROM {table} WHERE (start, dimension) IN
-                     (SELECT start, dimension FROM {table} ORDER BY start LIMIT {SWEEP_ROWS})"
-                ),
-                [],
-            )?;
+            let gone = make_room(ledger, (table, step))?;
             if gone == 0 {
                 break;
             }
@@ -68,13 +63,47 @@ pub(super) fn sweep(
     Ok(early)
 }
 
-fn delete(ledger: &Connection, table: &str, before: u64) -> Result<(), rusqlite::Error> {
+/// Deletes what begins before a time.
+fn delete(
+    ledger: &mut Connection,
+    (table, step): (&str, u64),
+    before: u64,
+) -> Result<(), rusqlite::Error> {
     let query = format!(
         "DELETE FROM {table} WHERE (start, dimension) IN
          (SELECT start, dimension FROM {table} WHERE start < ?1 LIMIT {SWEEP_ROWS})"
     );
-    while ledger.execute(&query, params![before])? == SWEEP_ROWS as usize {}
-    Ok(())
+    loop {
+        let transaction = ledger.transaction()?;
+        let gone = transaction.execute(&query, params![before])?;
+        kept::lose(&transaction, step, before.div_ceil(step) * step)?;
+        transaction.commit()?;
+        if gone < SWEEP_ROWS as usize {
+            return Ok(());
+        }
+    }
+}
+
+/// Deletes the oldest rows. Returns how many.
+pub(super) fn make_room(
+    ledger: &mut Connection,
+    (table, step): (&str, u64),
+) -> Result<usize, rusqlite::Error> {
+    let oldest = format!("SELECT start, dimension FROM {table} ORDER BY start LIMIT {SWEEP_ROWS}");
+    let transaction = ledger.transaction()?;
+    let last: Option<u64> =
+        transaction.query_row(&format!("SELECT max(start) FROM ({oldest})"), [], |row| {
+            row.get(0)
+        })?;
+    let gone = transaction.execute(
+        &format!("DELETE FROM {table} WHERE (start, dimension) IN ({oldest})"),
+        [],
+    )?;
+    if let Some(last) = last {
+        kept::lose(&transaction, step, last + step)?;
+    }
+    transaction.commit()?;
+    Ok(gone)
 }
 
 /// Bytes of the pages that hold something.

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -5,8 +6,8 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 
 use super::{
-    Journal, Mark, Period, Position, Retention, StoreError, Writer, coverage, open, open_to_read,
-    usage,
+    Journal, Kept, Mark, Period, Position, Retention, StoreError, Writer, batch, begun, coverage,
+    open, open_to_read, sweep, usage,
 };
 use crate::usage::batch::{CoverageRow, GapRow, LatencyRow, Rows, Sums, WindowRow};
 
@@ -146,9 +147,14 @@ fn old_windows_go_and_a_full_ledger_loses_the_oldest_first() {
         from: old,
         until: old + 60,
     };
-    let widened = asked.widened(&short, now());
+    let kept = Kept::at(&ledger, &short, now()).unwrap();
+    let widened = asked.widened(&kept, now());
     assert_eq!(requests(&ledger, widened), 7);
     assert_eq!(widened.from % 86_400, 0);
+
+    // Who raises the retention does not get back what went under the lower one.
+    let raised = asked.widened(&Kept::at(&ledger, &RETENTION, now()).unwrap(), now());
+    assert_eq!(raised, widened);
 
     let tiny = Retention {
         max_bytes: 1,
@@ -166,6 +172,47 @@ fn old_windows_go_and_a_full_ledger_loses_the_oldest_first() {
     wait_for_batch(&writer, 2);
     writer.finish();
     assert_eq!((count("minute"), count("quarter"), count("day")), (0, 0, 0));
+}
+
+/// Usage of an hour that has only its day left is none of a quarter-hour's, and a day that is not whole is not known.
+#[test]
+fn what_made_room_is_known_to_be_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let mut ledger = open(&path, None).unwrap();
+    let day = now() / 86_400 * 86_400 - 2 * 86_400;
+    let windows = (0..96).map(|quarter| window(day + quarter * 900, "acme", 1));
+    let rows = Rows {
+        windows: windows.collect(),
+        ..Rows::default()
+    };
+    batch::write(&mut ledger, &mut HashMap::new(), 1, &rows, now()).unwrap();
+    assert_eq!(begun(&ledger).unwrap(), Some(day));
+    let kept = |ledger: &_| Kept::at(ledger, &RETENTION, now()).unwrap();
+    let night = Period {
+        from: day + 79_200,
+        until: day + 86_400,
+    };
+    assert_eq!(night.widened(&kept(&ledger), now()), night);
+
+    let room = |ledger: &mut _, at: usize| sweep::make_room(ledger, batch::STEPS[at]).unwrap();
+    assert_eq!((room(&mut ledger, 0), room(&mut ledger, 1)), (96, 96));
+    let widened = night.widened(&kept(&ledger), now());
+    assert_eq!((widened.from, widened.until), (day, day + 86_400));
+    assert_eq!(requests(&ledger, widened), 96);
+    // That it began at midnight is all that is left to tell of its beginning.
+    assert_eq!(begun(&ledger).unwrap(), Some(day));
+
+    // Of the day, what came late.
+    assert_eq!(room(&mut ledger, 2), 1);
+    let late = Rows {
+        windows: vec![window(day, "acme", 1)],
+        ..Rows::default()
+    };
+    batch::write(&mut ledger, &mut HashMap::new(), 2, &late, now()).unwrap();
+    assert_eq!(begun(&ledger).unwrap(), Some(day + 86_400));
+    let found = coverage(&ledger, widened).unwrap();
+    assert_eq!(found.observed(widened, begun(&ledger).unwrap()), 0.0);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::super::reading;
 use super::super::{report, run, usage};
 use crate::identity::Registry;
 use crate::identity::registry::Account;
-use crate::store::{self, Coverage, Retention};
+use crate::store::{self, Coverage, Kept};
 use crate::usage::draft::Basis;
 use crate::usage::money::Currency;
 use crate::usage::period::Period;
@@ -26,7 +26,7 @@ const LATE: u64 = 120;
 pub struct Books<'a> {
     registry: &'a Registry,
     ledger: store::Reader,
-    retention: Retention,
+    kept: Kept,
     seller: Option<Party>,
     currency: Option<Currency>,
     now: u64,
@@ -43,8 +43,6 @@ pub struct Books<'a> {
 struct Whole {
     rows: HashMap<String, Vec<UsageRow>>,
     coverage: Coverage,
-    /// Uncertain exchanges that were counted to somebody all the same.
-    named: u64,
     /// What the ledger can answer instead of the period that is asked for.
     widened: Option<store::Period>,
 }
@@ -100,8 +98,8 @@ impl<'a> Books<'a> {
             begin: store::begun(&ledger).map_err(failed)?,
             seen,
             registry,
+            kept: Kept::at(&ledger, &run::retention(config), now).map_err(failed)?,
             ledger,
-            retention: run::retention(config),
             seller: party,
             currency,
             now,
@@ -136,7 +134,7 @@ impl<'a> Books<'a> {
                 "what came after {} is not in the ledger yet (systemctl start observer)",
                 report::time(self.seen)
             ))
-        } else if asked.widened(&self.retention, self.now) != asked {
+        } else if asked.widened(&self.kept, self.now) != asked {
             Some("its first and last day are kept by the day in UTC only".to_owned())
         } else {
             None
@@ -200,7 +198,7 @@ impl<'a> Books<'a> {
             period,
             rows,
             // Of what was lost, and of what nobody's name stands on, nobody knows whose it was: everybody bears a share.
-            completeness: own * whole.coverage.attributed(whole.named) * observed,
+            completeness: own * whole.coverage.attributed() * observed,
             notes,
             seller: self.seller.clone(),
             currency: self.currency,
@@ -230,19 +228,15 @@ impl<'a> Books<'a> {
             from: period.from,
             until: period.until,
         };
-        let read = asked.widened(&self.retention, self.now);
+        let read = asked.widened(&self.kept, self.now);
         let coverage = store::coverage(&self.ledger, read).map_err(failed)?;
         let columns = ["consumer", "api", "route"];
         let mut rows: HashMap<String, Vec<UsageRow>> = HashMap::new();
-        let mut named = 0;
         // Microseconds of each consumer so far: cut once, not row by row.
         let mut spent: HashMap<String, u64> = HashMap::new();
         for row in store::usage(&self.ledger, read, &columns).map_err(failed)? {
             let sums = row.sums;
             if let [consumer, api, route] = row.group.as_slice() {
-                if !consumer.starts_with("__") {
-                    named += sums.uncertain;
-                }
                 let all = spent.entry(consumer.clone()).or_default();
                 let before = *all;
                 *all = before.saturating_add(sums.service_us);
@@ -261,7 +255,6 @@ impl<'a> Books<'a> {
         let whole = Arc::new(Whole {
             rows,
             coverage,
-            named,
             widened: (read != asked).then_some(read),
         });
         self.known.insert(key, Arc::clone(&whole));

@@ -246,14 +246,14 @@ impl Amount {
         Cell::mean(self.service_us, self.requests)
     }
 
-    /// How complete it is, where of everything so much was seen at all: what was lost cannot be said to be anybody's.
-    pub fn completeness(&self, seen: f64) -> Cell {
+    /// How complete it is, where this share of everything was counted to somebody: nobody knows whose the rest was.
+    pub fn completeness(&self, attributed: f64) -> Cell {
         let certain = self.requests.saturating_sub(self.uncertain);
         let own = if self.requests == 0 {
             1.0
         } else {
             certain as f64 / self.requests as f64
         };
-        Cell::ratio(own * seen)
+        Cell::ratio(own * attributed)
     }
 }

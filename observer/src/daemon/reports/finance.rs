@@ -15,7 +15,7 @@ pub fn sections(source: &Source) -> Vec<Section> {
         account.map(|account| account.plan.as_deref().unwrap_or_default().to_owned())
     };
     let consumers = source.figures.ranked(|line| line.consumer());
-    let (seen, seen_before) = source.standing.seen();
+    let (attributed, attributed_before) = source.standing.attributed();
     let row = |(consumer, pair): &(&str, Pair)| {
         let (now, before) = (pair.now, pair.before);
         let plan = plan(consumer).map_or(Cell::Nothing, Cell::Text);
@@ -24,8 +24,8 @@ pub fn sections(source: &Source) -> Vec<Section> {
         row.extend([
             Cell::Count(now.failed()),
             Cell::Count(before.failed()),
-            now.completeness(seen),
-            before.completeness(seen_before),
+            now.completeness(attributed),
+            before.completeness(attributed_before),
         ]);
         row
     };

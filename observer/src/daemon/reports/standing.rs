@@ -40,9 +40,9 @@ impl Standing {
         self.now.completeness()
     }
 
-    /// Of all exchanges that must have been, those of which something was seen: now and before.
-    pub fn seen(&self) -> (f64, f64) {
-        (self.now.seen(), self.before.seen())
+    /// Of all exchanges that must have been, those that were counted to somebody: now and before.
+    pub fn attributed(&self) -> (f64, f64) {
+        (self.now.attributed(), self.before.attributed())
     }
 
     /// Share of the period in which somebody observed.
@@ -88,7 +88,7 @@ impl Standing {
                 row("certain exchanges", self.now.certain, self.before.certain),
             ],
             Some(pair) => {
-                let (now, before) = self.seen();
+                let (now, before) = self.attributed();
                 vec![
                     vec![
                         Cell::text("completeness"),
