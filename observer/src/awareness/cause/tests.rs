@@ -1,6 +1,7 @@
 //! Errors of one key, and those of everybody on a route.
 
 use super::super::rules::Rule;
+use super::others::is_lower;
 use super::*;
 use crate::identity::Registry;
 use crate::usage::tests::call;
