@@ -272,15 +272,17 @@ pub(in crate::daemon) fn hit(radius: &Radius) -> String {
     if !radius.known {
         return "how much it hits is not known".to_owned();
     }
-    let of = |count: u64, thing: &str| {
-        let plural = if count == 1 { "" } else { "s" };
-        format!("{} {thing}{plural}", grouped(count))
-    };
     format!(
         "hit {} of {} in the last hour",
-        of(radius.exchanges, "exchange"),
-        of(radius.consumers.into(), "consumer")
+        several(radius.exchanges, "exchange"),
+        several(radius.consumers.into(), "consumer")
     )
+}
+
+/// So many of something.
+pub(in crate::daemon) fn several(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(count))
 }
 
 /// A number with a comma between thousands.

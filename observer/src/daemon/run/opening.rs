@@ -253,8 +253,19 @@ pub fn unpin(config: &Config) -> Result<usize, Failure> {
             ),
         ));
     }
-    let id = ledger_id(&config.ledger.path, &journal_path(config));
-    let Some(id) = id else { return Ok(0) };
+    let (ledger, journal) = (&config.ledger.path, journal_path(config));
+    let Some(id) = ledger_id(ledger, &journal) else {
+        // Who may not look does not know that there is none.
+        let absent = |path: &Path| matches!(path.try_exists(), Ok(false));
+        if absent(ledger) && absent(&journal) {
+            return Ok(0);
+        }
+        let why = format!(
+            "{} cannot be read, whose name is on what is pinned (repeat it as root)",
+            ledger.display()
+        );
+        return Err(Failure::support("unpin", why));
+    };
     let removed = pins::remove(&id).map_err(|error| Failure::support("unpin", error))?;
     Journal::remove(&journal_path(config)).map_err(|error| Failure::input("journal", error))?;
     Ok(removed)

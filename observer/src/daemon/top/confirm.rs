@@ -7,7 +7,7 @@ use super::super::responses::order::{Answer, Order};
 use super::figures::plain;
 use super::seen::Deed;
 use super::state::Doing;
-use crate::response::{SubjectKind, Verb};
+use crate::response::{ActionId, SubjectKind, Verb};
 
 /// How long something may be done for: its name, and seconds.
 const PERIODS: [(&str, u64); 5] = [
@@ -35,6 +35,10 @@ pub enum Ask {
     Limit,
     /// To end what was done about somebody.
     Unblock,
+    /// To put a proposal in force; what it would have hit, in a sentence.
+    Approve(String),
+    /// Not to want a proposal.
+    Reject,
     /// To end an incident.
     Close,
 }
@@ -119,8 +123,11 @@ impl Confirm {
 
     /// What the daemon is told to do; nothing where the rate is none.
     pub fn deed(&self, dry_run: bool) -> Option<Deed> {
+        let id = || self.target.text.parse::<ActionId>().ok();
         let verb = match self.ask {
             Ask::Close => return Some(Deed::Close(self.target.text.clone())),
+            Ask::Approve(_) => return Some(Deed::Respond(Order::Approve { id: id()? })),
+            Ask::Reject => return Some(Deed::Respond(Order::Reject { id: id()? })),
             Ask::Unblock => {
                 return Some(Deed::Respond(Order::Undo {
                     target: self.target.text.clone(),
@@ -145,8 +152,8 @@ impl Confirm {
     /// What there is to do now, where it may be done.
     pub fn yes(&self) -> Option<(Deed, Doing)> {
         let doing = match self.ask {
-            Ask::Block | Ask::Limit => Doing::Act,
-            Ask::Unblock => Doing::Undo,
+            Ask::Block | Ask::Limit | Ask::Approve(_) => Doing::Act,
+            Ask::Unblock | Ask::Reject => Doing::Undo,
             Ask::Close => Doing::Close(self.target.text.clone()),
         };
         let known = !self.is_act() || matches!(self.answer, Some(Ok(_)));
@@ -161,8 +168,10 @@ impl Confirm {
         let whom = &self.target.whom;
         let period = PERIODS.get(self.period).map_or("1h", |(name, _)| name);
         let mut said = Vec::new();
-        match self.ask {
+        match &self.ask {
             Ask::Unblock => said.push(format!("End {whom}?")),
+            Ask::Approve(would) => said.push(format!("Put in force: {whom}? {would}")),
+            Ask::Reject => said.push(format!("Reject: {whom}?")),
             Ask::Close => said.push(format!("Close {whom}? It opens again if it goes on.")),
             Ask::Block => said.push(format!("Block {whom} for {period}? {}", self.would())),
             Ask::Limit => said.push(format!(

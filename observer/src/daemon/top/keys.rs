@@ -8,8 +8,9 @@ use super::place::{Drill, Tab, What};
 use super::seen::Deed;
 use super::state::{Doing, Effect, Mode, State};
 use super::table::Name;
+use super::views;
 use crate::identity::Fingerprint;
-use crate::response::SubjectKind;
+use crate::response::{self, SubjectKind};
 
 /// Characters of a filter.
 const FILTER: usize = 64;
@@ -56,8 +57,12 @@ impl State {
             KeyCode::Char('b') => return self.ask(Ask::Block),
             KeyCode::Char('l') => return self.ask(Ask::Limit),
             KeyCode::Char('u') => return self.ask(Ask::Unblock),
-            KeyCode::Char('x') => return self.incident(true),
-            KeyCode::Char('a') => return self.incident(false),
+            KeyCode::Char(key @ ('a' | 'x')) => {
+                return match self.tab {
+                    Tab::Responses if self.drills.is_empty() => self.proposal(key == 'a'),
+                    _ => self.incident(key == 'x'),
+                };
+            }
             KeyCode::Tab => self.open_tab((self.tab.index() + 1) % Tab::ALL.len()),
             KeyCode::BackTab => {
                 self.open_tab((self.tab.index() + Tab::ALL.len() - 1) % Tab::ALL.len());
@@ -225,6 +230,30 @@ impl State {
             whom,
         };
         self.question(Confirm::new(Ask::Close, target))
+    }
+
+    /// Asks whether a proposal is to be put in force, or is not wanted.
+    fn proposal(&mut self, approve: bool) -> Option<Effect> {
+        let selected = match self.selected() {
+            Some(Name::Action { id, .. }) => id,
+            _ => String::new(),
+        };
+        let actions = self.frame().actions.iter().flatten();
+        let mut proposals = actions.filter(|action| action.state == response::State::Proposed);
+        let Some(action) = proposals.find(|action| action.id.as_str() == selected) else {
+            self.said = Some("no proposal is selected (u ends what is in force)".to_owned());
+            return None;
+        };
+        let target = Target {
+            text: selected,
+            kind: None,
+            whom: plain(&views::proposed(action)),
+        };
+        let ask = match approve {
+            true => Ask::Approve(views::would_have(action)),
+            false => Ask::Reject,
+        };
+        self.question(Confirm::new(ask, target))
     }
 
     /// Whom something is to be done to.

@@ -4,6 +4,7 @@ mod drill;
 
 use serde_json::Value as Json;
 
+use super::super::responses::act::several;
 use super::figures;
 use super::place::Tab;
 use super::state::State;
@@ -271,6 +272,32 @@ fn response(action: &Action, now: Option<u64>) -> Row {
             Cell::text(&action.reason),
         ],
     }
+}
+
+/// What a proposal does to whom, for how long and why.
+pub fn proposed(action: &Action) -> String {
+    let seconds = action.until.saturating_sub(action.begun) / SECOND;
+    format!(
+        "{} of {} for {} ({})",
+        action.verb,
+        named(action),
+        figures::span(seconds),
+        action.reason
+    )
+}
+
+/// What a proposal would have hit, before it was made and since.
+pub fn would_have(action: &Action) -> String {
+    let since = several(action.dry, "request");
+    let since = format!("While it was proposed it would have refused {since}.");
+    if !action.radius.known {
+        return format!("{since} How much it would have hit before is not known.");
+    }
+    format!(
+        "{since} In the hour before it would have hit {} of {}.",
+        several(action.radius.exchanges, "exchange"),
+        several(action.radius.consumers.into(), "consumer")
+    )
 }
 
 /// Whom an action is about, and whose that is, as it stands in the JSON.

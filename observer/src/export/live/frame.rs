@@ -40,6 +40,11 @@ pub enum Look {
     All,
 }
 
+impl Look {
+    /// What there is to look at, for somebody who asked for something else.
+    pub const NAMES: &'static str = "no such view: overview, consumers, routes, incidents, quality, all, consumer (with consumer=) or route (with api= and route=)";
+}
+
 /// What was seen at one moment. Counters are since `from`, ratios over the last five minutes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Frame {

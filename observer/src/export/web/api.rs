@@ -79,7 +79,7 @@ pub(super) async fn look(
     look: Result<Query<Look>, QueryRejection>,
 ) -> Response {
     let Ok(Query(look)) = look else {
-        return refusal(StatusCode::BAD_REQUEST, "there is no such view");
+        return refusal(StatusCode::BAD_REQUEST, Look::NAMES);
     };
     served.site.live.settle().await;
     match served.site.live.look(&look) {

@@ -39,7 +39,7 @@ pub(super) async fn live(
     look: Result<Query<Look>, QueryRejection>,
 ) -> Response {
     let Ok(Query(look)) = look else {
-        return refusal(StatusCode::BAD_REQUEST, "there is no such view");
+        return refusal(StatusCode::BAD_REQUEST, Look::NAMES);
     };
     let Ok(slot) = Arc::clone(&served.streams).try_acquire_owned() else {
         let why = refusal(StatusCode::SERVICE_UNAVAILABLE, "too many look already");

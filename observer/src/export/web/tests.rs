@@ -286,6 +286,12 @@ fn every_view_is_a_frame_and_other_words_are_none() {
         .json();
     assert_eq!(one["consumers"][0]["requests"], 2);
     assert_eq!(one["consumers"].as_array().map(Vec::len), Some(1));
+    let got = listening.get("/api/v1/look");
+    let told = got.text();
+    assert!(
+        told.contains("no such view: overview, consumers, routes"),
+        "{told}"
+    );
     for words in [
         "",
         "?view=nothing",

@@ -171,7 +171,7 @@ pub fn keys(state: &State, columns: usize) -> String {
             Tab::Consumers => vec!["Enter keys", "b block", "l limit", "u unblock"],
             Tab::Routes => vec!["Enter consumers"],
             Tab::Incidents => vec!["a acknowledge", "x close", "Enter consumer"],
-            Tab::Responses => vec!["u end", "Enter consumer"],
+            Tab::Responses => vec!["a approve", "x reject", "u end", "Enter consumer"],
         },
     };
     keys.extend(["/ filter", "s sort", "r reverse", "p pause"]);

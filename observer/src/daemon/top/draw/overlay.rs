@@ -45,7 +45,7 @@ pub fn help() -> Vec<String> {
         "s r          next column to sort by; reverse",
         "p Space      pause: nothing moves; go on",
         "b l u        block, limit, unblock what is selected",
-        "a x          acknowledge, close an incident",
+        "a x          incident: acknowledge, close; proposal: approve, reject",
         "q Ctrl-C     quit",
         "ratios: percent of 5 min / what is usual",
         "score 1.00 and more: an alarm",

@@ -175,7 +175,7 @@ fn names_of_nobody_and_routes_cannot_be_shut_off() {
     assert!(text(&state).contains("an incident cannot be blocked"));
     assert_eq!(press(&mut state, "4b"), []);
     assert!(text(&state).contains("an action is selected, which u ends"));
-    assert_eq!(press(&mut state, "ax"), []);
+    assert_eq!(press(&mut state, "1ax"), []);
     assert!(text(&state).contains("no incident is selected"));
 }
 
@@ -257,4 +257,65 @@ fn a_fingerprint_is_a_credential() {
         ),
         "{deed:?}"
     );
+}
+
+/// A screen with a proposal besides what is in force.
+fn with_proposal() -> State {
+    let mut frame = frame();
+    let mut proposal = frame.actions.as_ref().unwrap()[0].clone();
+    proposal.id = "r-bcdefgh2".parse().unwrap();
+    proposal.state = crate::response::State::Proposed;
+    (proposal.begun, proposal.until) = (1_000_000_000, 1_801_000_000_000);
+    (proposal.radius.exchanges, proposal.dry) = (1_204, 1);
+    frame.actions.as_mut().unwrap().push(proposal);
+    let mut state = State::new("host-1".to_owned(), true, (120, 40), 1.0);
+    let need = state.need().unwrap();
+    let seen = Seen {
+        frame,
+        ..Seen::default()
+    };
+    answer(&mut state, &need, seen);
+    press(&mut state, "4");
+    state
+}
+
+#[test]
+fn a_proposal_is_put_in_force_only_once_it_was_shown_what_it_hits() {
+    let mut state = with_proposal();
+    press(&mut state, "_");
+    assert_eq!(press(&mut state, "a"), []);
+    let shown = text(&state);
+    assert!(
+        shown.contains(
+            "Put in force: block of key k-2026-01 (acme) for 30m 00s (leaked)? While it was proposed it would have \
+             refused 1 request. In the hour before it would have hit 1,204 exchanges of 1 consumer."
+        ),
+        "{shown}"
+    );
+    let effects = press(&mut state, "y");
+    let (number, deed) = told(&effects);
+    let id = "r-bcdefgh2".parse().unwrap();
+    assert_eq!(*deed, Deed::Respond(Order::Approve { id }));
+    let done = Answer {
+        actions: frame().actions.unwrap(),
+        ..Answer::default()
+    };
+    hears(&mut state, number, Ok(done));
+    assert!(text(&state).contains("blocked key k-2026-01 (acme) until"));
+}
+
+#[test]
+fn a_proposal_that_nobody_wants_is_rejected_and_nothing_else_is() {
+    let mut state = with_proposal();
+    // What is in force is no proposal.
+    for key in ["a", "x"] {
+        assert_eq!(press(&mut state, key), []);
+        assert!(text(&state).contains("no proposal is selected"), "{key}");
+        assert_eq!(press(&mut state, "y"), []);
+    }
+    press(&mut state, "_x");
+    assert!(text(&state).contains("Reject: block of key k-2026-01 (acme)"));
+    let effects = press(&mut state, "y");
+    let id = "r-bcdefgh2".parse().unwrap();
+    assert_eq!(*told(&effects).1, Deed::Respond(Order::Reject { id }));
 }
