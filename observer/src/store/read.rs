@@ -298,11 +298,19 @@ fn moment(second: i64) -> String {
 /// What SQLite refuses.
 pub fn coverage(ledger: &Connection, period: Period) -> Result<Coverage, rusqlite::Error> {
     let mut coverage = Coverage::default();
-    for UsageRow { group, sums } in usage(ledger, period, &["consumer"])? {
-        coverage.certain += sums.requests.saturating_sub(sums.uncertain);
-        if !group.iter().any(|consumer| consumer.starts_with("__")) {
-            coverage.named += sums.uncertain;
-        }
+    for (table, _, Period { from, until }) in period.pieces(DAY) {
+        // Names are looked up of what is uncertain only: that is little of what a period has.
+        let query = format!(
+            "SELECT sum(max(requests - uncertain, 0)), sum(CASE WHEN uncertain = 0 THEN 0
+             WHEN (SELECT substr(consumer, 1, 2) FROM dimension WHERE id = {table}.dimension) = '__' THEN 0
+             ELSE uncertain END) FROM {table} WHERE start >= ?1 AND start < ?2"
+        );
+        let (certain, named) = ledger.query_row(&query, params![from, until], |row| {
+            let number = |at| row.get::<_, Option<u64>>(at).map(Option::unwrap_or_default);
+            Ok((number(0)?, number(1)?))
+        })?;
+        coverage.certain += certain;
+        coverage.named += named;
     }
     let mut statement = ledger.prepare(
         "SELECT reason, sum(count) FROM coverage WHERE step = ?1 AND start >= ?2 AND start < ?3 GROUP BY reason",

@@ -174,6 +174,26 @@ fn old_windows_go_and_a_full_ledger_loses_the_oldest_first() {
     assert_eq!((count("minute"), count("quarter"), count("day")), (0, 0, 0));
 }
 
+#[test]
+fn what_is_uncertain_is_told_apart_by_whether_somebody_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = open(&folder.path().join("ledger"), None).unwrap();
+    let day = now() / 86_400 * 86_400 - 2 * 86_400;
+    // One in ten is uncertain; the last half-hour makes up a piece of its own.
+    let windows = ["acme", "__unknown__", "__unkeyed__", "_"].map(|name| window(day, name, 40));
+    let rows = Rows {
+        windows: [windows.to_vec(), vec![window(day + 86_400, "acme", 20)]].concat(),
+        ..Rows::default()
+    };
+    batch::write(&mut ledger, &mut HashMap::new(), 1, &rows, now()).unwrap();
+    let period = Period {
+        from: day,
+        until: day + 86_400 + 1_800,
+    };
+    let found = coverage(&ledger, period).unwrap();
+    assert_eq!((found.certain, found.named), (4 * 36 + 18, 4 + 4 + 2));
+}
+
 /// Usage of an hour that has only its day left is none of a quarter-hour's, and a day that is not whole is not known.
 #[test]
 fn what_made_room_is_known_to_be_missing() {

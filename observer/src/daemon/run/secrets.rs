@@ -45,7 +45,10 @@ pub fn say(target: &Target) {
         Ok(_) => tracing::info!(
             "{path} ({}, found in {}): TLS is read{}",
             target.version,
-            target.name,
+            match target.name.as_str() {
+                "" => "a process that has ended",
+                name => name,
+            },
             if target.cheap {
                 ""
             } else {
