@@ -8,15 +8,13 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::Retention;
 use super::batch::STEPS;
 
-/// From when on the ledger has every minute, quarter-hour and day, seconds since 1970 in UTC.
+/// From when on the ledger has every minute and quarter-hour, seconds since 1970 in UTC. When it has any day is [`super::begun`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Minutes.
     pub minutes: u64,
     /// Quarter-hours.
     pub quarters: u64,
-    /// Days.
-    pub days: u64,
 }
 
 impl Kept {
@@ -33,11 +31,10 @@ impl Kept {
             let whole = whole_since(ledger, step)?;
             Ok::<_, rusqlite::Error>(whole.max(now.saturating_sub(kept)))
         };
-        let [(_, minute), (_, quarter), (_, day)] = STEPS;
+        let [(_, minute), (_, quarter), _] = STEPS;
         Ok(Self {
             minutes: since(minute, retention.minutes)?,
             quarters: since(quarter, retention.quarters)?,
-            days: since(day, retention.days)?,
         })
     }
 }

@@ -511,7 +511,6 @@ mod tests {
         let kept = |now: u64| Kept {
             minutes: now - 2 * DAY,
             quarters: now - 62 * DAY,
-            days: 0,
         };
         let until = 100 * DAY + 23 * HOUR;
         let asked = Period {
