@@ -10,7 +10,7 @@ use super::state::{Doing, Effect, Mode, State};
 use super::table::Name;
 use super::views;
 use crate::identity::Fingerprint;
-use crate::response::{self, SubjectKind};
+use crate::response::{self, Action, SubjectKind};
 
 /// Characters of a filter.
 const FILTER: usize = 64;
@@ -234,18 +234,18 @@ impl State {
 
     /// Asks whether a proposal is to be put in force, or is not wanted.
     fn proposal(&mut self, approve: bool) -> Option<Effect> {
-        let selected = match self.selected() {
-            Some(Name::Action { id, .. }) => id,
-            _ => String::new(),
+        let selected = self.selected();
+        let is_selected = |action: &&Action| {
+            action.state == response::State::Proposed
+                && matches!(&selected, Some(Name::Action { id, .. }) if *id == action.id.as_str())
         };
-        let actions = self.frame().actions.iter().flatten();
-        let mut proposals = actions.filter(|action| action.state == response::State::Proposed);
-        let Some(action) = proposals.find(|action| action.id.as_str() == selected) else {
+        let mut actions = self.frame().actions.iter().flatten();
+        let Some(action) = actions.find(is_selected) else {
             self.said = Some("no proposal is selected (u ends what is in force)".to_owned());
             return None;
         };
         let target = Target {
-            text: selected,
+            text: action.id.to_string(),
             kind: None,
             whom: plain(&views::proposed(action)),
         };
