@@ -113,6 +113,11 @@ pub fn customer_lacks(statement: &Statement) -> Vec<&'static str> {
     lacks.map(|(name, _)| name).collect()
 }
 
+/// Whether it lacks nothing that an invoice has to say.
+pub fn is_invoice(statement: &Statement) -> bool {
+    seller_lacks(statement).is_empty() && customer_lacks(statement).is_empty()
+}
+
 /// A text that says something.
 fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref()

@@ -10,7 +10,7 @@ use super::super::failure::Failure;
 use super::super::report::{Cell, Report, printable, time};
 use super::accounts::{Books, second};
 use super::{Invoice, InvoiceFormat, unwritable};
-use crate::export::statement::{csv, customer_lacks, focus, html, seller_lacks, ubl};
+use crate::export::statement::{csv, customer_lacks, focus, html, is_invoice, seller_lacks, ubl};
 use crate::store::archive::{settle, write_whole};
 use crate::usage::statement::{Kind, Statement};
 
@@ -227,11 +227,10 @@ fn table(books: &Books<'_>, documents: &[Statement]) -> Result<(), Failure> {
 }
 
 fn kind(statement: &Statement) -> &'static str {
-    let lacks = !seller_lacks(statement).is_empty() || !customer_lacks(statement).is_empty();
     match statement.kind {
         Kind::Draft => "draft",
-        Kind::Invoice if lacks => "statement",
-        Kind::Invoice => "invoice",
+        Kind::Invoice if is_invoice(statement) => "invoice",
+        Kind::Invoice => "statement",
         Kind::CreditNote => "credit note",
     }
 }

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{completeness, customer_lacks, given, listed, percent, seller_lacks, tax_in_words};
+use super::{
+    completeness, customer_lacks, given, is_invoice, listed, percent, seller_lacks, tax_in_words,
+};
 use crate::export::plain;
 use crate::usage::money::Money;
 use crate::usage::statement::{Kind, Line, LineKind, Meter, Party, Statement, Vat, VatCategory};
@@ -65,8 +67,7 @@ pub fn page(statement: &Statement) -> String {
 }
 
 fn title(statement: &Statement) -> &'static str {
-    let lacks = !seller_lacks(statement).is_empty() || !customer_lacks(statement).is_empty();
-    let invoice = !statement.showback && !lacks;
+    let invoice = !statement.showback && is_invoice(statement);
     match statement.kind {
         Kind::CreditNote => "Credit note",
         _ if invoice => "Invoice",
