@@ -11,13 +11,6 @@ use tempfile::TempDir;
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
-/// However long ago it was, it stays.
-const ALL: Retention = Retention {
-    minutes: u64::MAX >> 2,
-    quarters: u64::MAX >> 2,
-    days: u64::MAX >> 2,
-    max_bytes: 1 << 40,
-};
 /// What plans charge, with their currencies.
 const PLANS: &str = r#"
 [[plan]]
@@ -150,7 +143,8 @@ impl Bills {
     fn write(&mut self, windows: Vec<WindowRow>) {
         let path = self.path("ledger.sqlite");
         let ledger = store::open(&path, None).expect("opening the ledger");
-        let writer = Writer::start(&path, Some(ledger), ALL).expect("starting the writer");
+        let writer =
+            Writer::start(&path, Some(ledger), Retention::ALL).expect("starting the writer");
         for piece in windows.chunks(20_000) {
             self.batch += 1;
             let rows = Rows {

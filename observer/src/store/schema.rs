@@ -36,6 +36,16 @@ pub struct Retention {
     pub max_bytes: u64,
 }
 
+impl Retention {
+    /// Everything, for ever.
+    pub const ALL: Self = Self {
+        minutes: u64::MAX >> 2,
+        quarters: u64::MAX >> 2,
+        days: u64::MAX >> 2,
+        max_bytes: u64::MAX >> 2,
+    };
+}
+
 /// Opens the ledger to write, made where there is none, brought up to this version's schema. `id`: that of a new one.
 ///
 /// # Errors

@@ -31,14 +31,6 @@ use crate::usage::batch::Batch;
 const CALLS: u32 = 10_000;
 const WAITING: u64 = 8;
 
-/// However long ago it was captured, it stays.
-const ALL: Retention = Retention {
-    minutes: u64::MAX >> 2,
-    quarters: u64::MAX >> 2,
-    days: u64::MAX >> 2,
-    max_bytes: u64::MAX >> 2,
-};
-
 /// A folder that is gone with this value.
 struct Folder(PathBuf);
 
@@ -73,7 +65,7 @@ impl Ledger {
         let folder = Folder(folder);
         let path = folder.0.join("ledger.sqlite");
         let opened = store::open(&path, None).map_err(failed)?;
-        let writer = Writer::start(&path, Some(opened), ALL).map_err(failed)?;
+        let writer = Writer::start(&path, Some(opened), Retention::ALL).map_err(failed)?;
         Ok(Self {
             writer,
             batch: Batch::default(),

@@ -14,12 +14,6 @@ const DAY: u64 = 86_400;
 /// 2026-11-28, a Saturday.
 const NOW: u64 = 20_785 * DAY;
 const SECOND: u64 = 1_000_000_000;
-const KEPT: Retention = Retention {
-    minutes: u64::MAX >> 2,
-    quarters: u64::MAX >> 2,
-    days: u64::MAX >> 2,
-    max_bytes: 1 << 40,
-};
 const REGISTRY: &str = "[[account]]\nid = \"acme\"\nplan = \"gold\"\n[[account.app]]\nid = \"acme-app\"\n[[account.app.key]]\nid = \"acme-key\"\n\
     fp = \"k1_AAAAAAAAAAAAAAAA\"\nstate = \"revoked\"\n[[account]]\nid = \"beta-co\"\n[[account]]\nid = \"idle\"\n[[plan]]\nid = \"gold\"\n";
 
@@ -101,7 +95,7 @@ fn action(id: &str, consumer: &str, reason: &str) -> ActionRow {
 fn source(rows: Rows, length: Length) -> (tempfile::TempDir, Source) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.sqlite");
-    let writer = Writer::start(&path, Some(open(&path, None).unwrap()), KEPT).unwrap();
+    let writer = Writer::start(&path, Some(open(&path, None).unwrap()), Retention::ALL).unwrap();
     writer.write(1, Arc::new(rows));
     let deadline = Instant::now() + Duration::from_secs(10);
     while writer.status().batch < 1 {

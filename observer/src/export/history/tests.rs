@@ -7,12 +7,6 @@ use crate::usage::tests::call;
 use crate::usage::{Call, Counters, Outcome};
 use std::future::Future;
 
-const RETENTION: Retention = Retention {
-    minutes: u64::MAX >> 2,
-    quarters: u64::MAX >> 2,
-    days: u64::MAX >> 2,
-    max_bytes: 1 << 40,
-};
 const SECOND: u64 = 1_000_000_000;
 /// A beginning of an hour.
 const NOW: u64 = 498_720 * 3_600;
@@ -58,7 +52,7 @@ fn what_was_is_told_by_steps_and_in_parts_and_what_is_not_known_is_a_gap() {
         until: NOW + 420,
         reason: "a reboot".into(),
     });
-    let writer = Writer::start(&path, open(&path, None).ok(), RETENTION).unwrap();
+    let writer = Writer::start(&path, open(&path, None).ok(), Retention::ALL).unwrap();
     writer.write(1, Arc::new(batch.rows()));
     writer.finish();
     let history = history(Some(path), NOW + 1_000);

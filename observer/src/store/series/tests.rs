@@ -11,12 +11,6 @@ use crate::usage::batch::Batch;
 use crate::usage::tests::call;
 use crate::usage::{Call, Counters, Outcome};
 
-const RETENTION: Retention = Retention {
-    minutes: u64::MAX >> 1,
-    quarters: u64::MAX >> 1,
-    days: u64::MAX >> 1,
-    max_bytes: 1 << 40,
-};
 const SECOND: u64 = 1_000_000_000;
 /// A beginning of a day.
 const DAY: u64 = 20_780 * 86_400;
@@ -71,7 +65,7 @@ proptest! {
             batch.add(call);
             counters.record(call, call.end());
         }
-        let writer = Writer::start(&path, open(&path, None).ok(), RETENTION).unwrap();
+        let writer = Writer::start(&path, open(&path, None).ok(), Retention::ALL).unwrap();
         writer.write(1, Arc::new(batch.rows()));
         writer.finish();
         let ledger = open_to_read(&path).unwrap();
