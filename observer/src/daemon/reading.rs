@@ -21,8 +21,8 @@ use crate::store::{self, Kept, Period};
 
 /// How long the daemon may take to answer.
 pub const PATIENCE: Duration = Duration::from_secs(15);
-/// Seconds within which what is seen is in the ledger.
-const LATE: u64 = 120;
+/// Seconds after which a period is not added to any more: exchanges that end late, and what the daemon has not written.
+pub const LATE: u64 = 120;
 /// How often somebody who waits for it is told so.
 const MEANWHILE: Duration = Duration::from_millis(500);
 

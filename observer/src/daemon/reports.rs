@@ -158,7 +158,7 @@ fn put_together(
                 return Err(Failure::input("--audience", why));
             }
             let total = own.total();
-            completeness = total.now.completeness(source.standing.attributed().0);
+            [completeness, _] = source.standing.completeness_of(&total);
             let events = source.events.of(id);
             let sections = consumer::sections(source, id, &own, &events).map_err(failed)?;
             (source.standing.section(Some(total)), sections)

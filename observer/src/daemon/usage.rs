@@ -124,18 +124,11 @@ fn mean(sums: &Sums) -> f64 {
 
 fn cells(row: UsageRow, coverage: &Coverage) -> Vec<Cell> {
     let sums = row.sums;
-    let certain = sums.requests.saturating_sub(sums.uncertain);
-    let own = if sums.requests == 0 {
-        1.0
-    } else {
-        certain as f64 / sums.requests as f64
-    };
     let mut cells: Vec<Cell> = row.group.into_iter().map(Cell::Text).collect();
     cells.extend([
         Cell::Count(sums.requests),
         Cell::Count(sums.uncertain),
-        // What was lost, or has nobody's name on it, cannot be said to be anybody's: everybody bears a share of it.
-        Cell::Number(own * coverage.attributed()),
+        Cell::Number(coverage.of(sums.requests, sums.uncertain)),
         Cell::Count(sums.request_bytes),
         Cell::Count(sums.response_bytes),
         Cell::Number(mean(&sums)),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Kept;
+use super::batch::STEPS;
 use crate::route::{Learned, Saved};
 use crate::usage::batch::{BaselineRow, SpellingRow, Sums};
 
@@ -77,10 +78,20 @@ impl Coverage {
 
     /// Of all exchanges that must have been, those that were counted to somebody, for certain or not. Of the others, as of those that
     /// were lost, nobody knows whose they were.
-    pub fn attributed(&self) -> f64 {
+    fn attributed(&self) -> f64 {
         let nobodys = self.count(&UNCERTAIN).saturating_sub(self.named);
         let uncertain = self.count(&UNCERTAIN) - nobodys;
         share(self.certain + uncertain, nobodys + self.count(&LOST))
+    }
+
+    /// How complete is what is known of somebody: so many requests, of which so many are not certain. Of what is nobody's everybody
+    /// bears a share.
+    pub fn of(&self, requests: u64, uncertain: u64) -> f64 {
+        let own = match requests {
+            0 => 1.0,
+            requests => requests.saturating_sub(uncertain) as f64 / requests as f64,
+        };
+        own * self.attributed()
     }
 
     /// Share of a period that lies in no gap and not before `begin`, when anything was kept first.
@@ -163,8 +174,8 @@ impl Period {
     fn pieces(self, longest: u64) -> Vec<(&'static str, u64, Self)> {
         let mut pieces = Vec::new();
         let mut rest = vec![self];
-        let tables = [("day", DAY), ("quarter", 900), ("minute", 60)];
-        for (table, step) in tables.into_iter().filter(|(_, step)| *step <= longest) {
+        let tables = STEPS.into_iter().rev();
+        for (table, step) in tables.filter(|(_, step)| *step <= longest) {
             let mut left = Vec::new();
             for period in rest {
                 let from = period.from.div_ceil(step) * step;
@@ -298,7 +309,10 @@ fn moment(second: i64) -> String {
 /// What SQLite refuses.
 pub fn coverage(ledger: &Connection, period: Period) -> Result<Coverage, rusqlite::Error> {
     let mut coverage = Coverage::default();
-    for (table, _, Period { from, until }) in period.pieces(DAY) {
+    let mut statement = ledger.prepare(
+        "SELECT reason, sum(count) FROM coverage WHERE step = ?1 AND start >= ?2 AND start < ?3 GROUP BY reason",
+    )?;
+    for (table, step, Period { from, until }) in period.pieces(DAY) {
         // Names are looked up of what is uncertain only: that is little of what a period has.
         let query = format!(
             "SELECT sum(max(requests - uncertain, 0)), sum(CASE WHEN uncertain = 0 THEN 0
@@ -311,11 +325,6 @@ pub fn coverage(ledger: &Connection, period: Period) -> Result<Coverage, rusqlit
         })?;
         coverage.certain += certain;
         coverage.named += named;
-    }
-    let mut statement = ledger.prepare(
-        "SELECT reason, sum(count) FROM coverage WHERE step = ?1 AND start >= ?2 AND start < ?3 GROUP BY reason",
-    )?;
-    for (_, step, Period { from, until }) in period.pieces(DAY) {
         let rows = statement.query_map(params![step, from, until], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?))
         })?;

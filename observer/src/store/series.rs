@@ -5,6 +5,7 @@ mod tests;
 
 use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 
+use super::batch::STEPS;
 use super::{Period, kept};
 use crate::usage::batch::Sums;
 
@@ -160,10 +161,11 @@ pub fn seen(ledger: &Connection) -> Result<Option<u64>, rusqlite::Error> {
 
 /// The table that holds steps of this length, or shorter ones, and the length of its own.
 fn table(step: u64) -> (&'static str, u64) {
+    let [minute, quarter, day] = STEPS;
     match step {
-        ..900 => ("minute", 60),
-        900..86_400 => ("quarter", 900),
-        _ => ("day", DAY),
+        ..900 => minute,
+        900..86_400 => quarter,
+        _ => day,
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::super::config::Config;
 use super::super::failure::Failure;
-use super::super::reading;
+use super::super::reading::{self, LATE};
 use super::super::{report, run, usage};
 use crate::identity::Registry;
 use crate::identity::registry::Account;
@@ -18,9 +18,6 @@ use crate::usage::money::Currency;
 use crate::usage::period::Period;
 use crate::usage::rating::UsageRow;
 use crate::usage::statement::{Party, Statement, Used};
-
-/// How long after its end a period is still added to: exchanges that end late, and what the daemon has not written.
-const LATE: u64 = 120;
 
 /// The ledger, and what was read of it.
 pub struct Books<'a> {
@@ -188,17 +185,12 @@ impl<'a> Books<'a> {
                 add(uncertain, row.used.uncertain),
             )
         });
-        let own = match all {
-            0 => 1.0,
-            all => all.saturating_sub(uncertain) as f64 / all as f64,
-        };
         let basis = Basis {
             account,
             plan,
             period,
             rows,
-            // Of what was lost, and of what nobody's name stands on, nobody knows whose it was: everybody bears a share.
-            completeness: own * whole.coverage.attributed() * observed,
+            completeness: whole.coverage.of(all, uncertain) * observed,
             notes,
             seller: self.seller.clone(),
             currency: self.currency,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::span::Spans;
 use crate::export::reports::Cell;
-use crate::store::{self, Period, Reader, UsageRow};
+use crate::store::{self, Coverage, Period, Reader, UsageRow};
 use crate::usage::responsibility::{self, Judgement, judge};
 use crate::usage::{ErrorClass, Outcome};
 
@@ -246,14 +246,8 @@ impl Amount {
         Cell::mean(self.service_us, self.requests)
     }
 
-    /// How complete it is, where this share of everything was counted to somebody: nobody knows whose the rest was.
-    pub fn completeness(&self, attributed: f64) -> Cell {
-        let certain = self.requests.saturating_sub(self.uncertain);
-        let own = if self.requests == 0 {
-            1.0
-        } else {
-            certain as f64 / self.requests as f64
-        };
-        Cell::ratio(own * attributed)
+    /// How complete it is, of a period with this coverage.
+    pub fn completeness(&self, coverage: &Coverage) -> Cell {
+        Cell::ratio(coverage.of(self.requests, self.uncertain))
     }
 }

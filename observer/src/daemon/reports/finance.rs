@@ -15,18 +15,13 @@ pub fn sections(source: &Source) -> Vec<Section> {
         account.map(|account| account.plan.as_deref().unwrap_or_default().to_owned())
     };
     let consumers = source.figures.ranked(|line| line.consumer());
-    let (attributed, attributed_before) = source.standing.attributed();
     let row = |(consumer, pair): &(&str, Pair)| {
         let (now, before) = (pair.now, pair.before);
         let plan = plan(consumer).map_or(Cell::Nothing, Cell::Text);
         let mut row = vec![Cell::text(consumer), plan];
         row.extend(parts::beside(now.requests, before.requests));
-        row.extend([
-            Cell::Count(now.failed()),
-            Cell::Count(before.failed()),
-            now.completeness(attributed),
-            before.completeness(attributed_before),
-        ]);
+        row.extend([Cell::Count(now.failed()), Cell::Count(before.failed())]);
+        row.extend(source.standing.completeness_of(pair));
         row
     };
     let columns: [&[&'static str]; 3] = [

@@ -40,9 +40,12 @@ impl Standing {
         self.now.completeness()
     }
 
-    /// Of all exchanges that must have been, those that were counted to somebody: now and before.
-    pub fn attributed(&self) -> (f64, f64) {
-        (self.now.attributed(), self.before.attributed())
+    /// How complete what somebody used is: now and before.
+    pub fn completeness_of(&self, own: &Pair) -> [Cell; 2] {
+        [
+            own.now.completeness(&self.now),
+            own.before.completeness(&self.before),
+        ]
     }
 
     /// Share of the period in which somebody observed.
@@ -88,13 +91,9 @@ impl Standing {
                 row("certain exchanges", self.now.certain, self.before.certain),
             ],
             Some(pair) => {
-                let (now, before) = self.attributed();
+                let [now, before] = self.completeness_of(&pair);
                 vec![
-                    vec![
-                        Cell::text("completeness"),
-                        pair.now.completeness(now),
-                        pair.before.completeness(before),
-                    ],
+                    vec![Cell::text("completeness"), now, before],
                     row(
                         "uncertain exchanges",
                         pair.now.uncertain,
