@@ -21,7 +21,7 @@ pub use load::RegistryError;
 pub use model::{Account, AccountVat, App, KeyState, Owner, Terms};
 pub use places::{Place, Places};
 pub use plan::{Charge, Limit, Meter, Model, Per, Plan, Price, Tier};
-pub use value::{Id, Percent, network};
+pub use value::{Id, Percent, is_reserved, network};
 
 use std::fmt;
 use std::sync::Arc;

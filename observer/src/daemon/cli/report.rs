@@ -7,6 +7,8 @@ use std::str::FromStr;
 use clap::Args;
 use jiff::civil::Date;
 
+use crate::identity::registry::is_reserved;
+
 /// `observer report`.
 #[derive(Debug, Args)]
 pub struct Report {
@@ -80,7 +82,7 @@ impl FromStr for Audience {
             ("owner", _) => Ok(Self::Owner),
             ("security", _) => Ok(Self::Security),
             ("finance", _) => Ok(Self::Finance),
-            (_, Some(id)) if id.starts_with("__") => {
+            (_, Some(id)) if is_reserved(id) => {
                 Err("what begins with two underscores stands for nobody, who reads no report")
             }
             (_, Some(id)) if !id.is_empty() => Ok(Self::Consumer(id.to_owned())),

@@ -11,7 +11,7 @@ use super::super::failure::Failure;
 use super::super::reading::{self, LATE};
 use super::super::{report, run, usage};
 use crate::identity::Registry;
-use crate::identity::registry::Account;
+use crate::identity::registry::{Account, is_reserved};
 use crate::store::{self, Coverage, Kept};
 use crate::usage::draft::Basis;
 use crate::usage::money::Currency;
@@ -142,7 +142,7 @@ impl<'a> Books<'a> {
     pub fn unknown(&self) -> Vec<String> {
         let mut unknown: Vec<String> = (self.known.values())
             .flat_map(|whole| whole.rows.keys())
-            .filter(|consumer| !consumer.starts_with("__"))
+            .filter(|consumer| !is_reserved(consumer))
             .filter(|consumer| self.registry.account(consumer).is_none())
             .cloned()
             .collect();

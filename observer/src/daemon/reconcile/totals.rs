@@ -9,6 +9,7 @@ use crate::daemon::config::Config;
 use crate::daemon::failure::Failure;
 use crate::daemon::reading;
 use crate::daemon::report::{Cell, Report, time};
+use crate::identity::registry::is_reserved;
 use crate::identity::shown::Shown;
 use crate::store::{self, Period};
 use crate::usage::reconcile::totals::{self, Meter, Standing};
@@ -92,7 +93,7 @@ pub(super) fn of_reported(
             let is_told = of_period
                 .iter()
                 .any(|told| *told.consumer == *seen.consumer && told.meter == seen.meter);
-            if !is_told && seen.quantity > 0.0 && !seen.consumer.starts_with("__") {
+            if !is_told && seen.quantity > 0.0 && !is_reserved(&seen.consumer) {
                 row(
                     &seen.consumer,
                     seen.meter,

@@ -10,6 +10,7 @@ use super::state::{Doing, Effect, Mode, State};
 use super::table::Name;
 use super::views;
 use crate::identity::Fingerprint;
+use crate::identity::registry::is_reserved;
 use crate::response::{self, Action, SubjectKind};
 
 /// Characters of a filter.
@@ -325,9 +326,4 @@ impl State {
             SubjectKind::Credential
         }
     }
-}
-
-/// Names with two underscores in front stand for nobody in particular.
-fn is_reserved(name: &str) -> bool {
-    name.starts_with("__")
 }

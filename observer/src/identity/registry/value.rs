@@ -73,6 +73,11 @@ pub(super) fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money
     Ok(amount)
 }
 
+/// Whether a name stands for nobody in particular, as `__unkeyed__` does: no id is one.
+pub fn is_reserved(name: &str) -> bool {
+    name.starts_with("__")
+}
+
 /// An id: `^[a-z0-9][a-z0-9._-]{0,62}$`, so that it can be a label value and part of a file name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Id(pub Box<str>);
@@ -80,7 +85,7 @@ pub struct Id(pub Box<str>);
 impl Id {
     /// Checks a text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.starts_with("__") {
+        if is_reserved(text) {
             return Err(format!(
                 "the id `{}` is reserved: no id starts with __",
                 Shown(text)

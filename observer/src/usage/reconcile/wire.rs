@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{Entry, Fit, Micros, key, log, text};
+use crate::identity::registry::is_reserved;
 
 /// What of a record is held against a log.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,7 +106,7 @@ impl Record {
     pub fn entry(self, fit: &Fit, has_client: bool, line: u64) -> Entry {
         let client = if fit.peer { self.peer } else { self.client };
         let client = has_client.then_some(client);
-        let known = !self.consumer.starts_with("__");
+        let known = !is_reserved(&self.consumer);
         Entry {
             time: if fit.begin { self.begin } else { self.end },
             key: key(&self.method, &self.path, client),
