@@ -27,6 +27,8 @@ const SHOP: &str = "http://10.77.0.1";
 const LIMIT: Duration = Duration::from_secs(10);
 /// How long there is traffic: longer than what a rate is taken of.
 const TRAFFIC: Duration = Duration::from_secs(20);
+/// After which what came in it is learned, by the clock.
+const MINUTE: Duration = Duration::from_secs(60);
 /// What Grafana puts in for a scrape every second, but for the period.
 const PERIODS: [(&str, &str); 2] = [("$__rate_interval", "15s"), ("$__range", "5m")];
 
@@ -330,6 +332,12 @@ fn what_the_dashboards_ask_for_is_there() {
         prometheus.value("up{job=\"observer\"} == 1")
     });
     run(&mut setup.command(&["limit", "echo", "--rate", "1000/s", "--for", "1m"]));
+    // What began before a minute ends is learned then: what goes on after it would be as usual, and no score above zero.
+    wait_for("a minute with room for all of it", MINUTE, || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let second = now.expect("a time").as_secs() % MINUTE.as_secs();
+        (second + TRAFFIC.as_secs() < MINUTE.as_secs()).then_some(())
+    });
     let begin = Instant::now();
     while begin.elapsed() < TRAFFIC {
         make_traffic(&link);
